@@ -1,0 +1,115 @@
+// Package cli is the command line: one file for each command, and the only
+// place that reads the configuration and wires the other packages together.
+//
+// Results go to stdout, everything else to stderr. A command returns an error;
+// which exit code it becomes is decided in exit.go alone.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+)
+
+// app is what all commands share: the streams, the environment, and the flags
+// that choose the configuration.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  func() []string
+
+	configFile string
+	useEnv     bool
+}
+
+// Main runs the program and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal ends things in order; with the handler gone, a second one ends them at once.
+	context.AfterFunc(ctx, stop)
+
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ}
+	return a.run(ctx, os.Args[1:])
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		a.report(err)
+	}
+	return exitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := group(&cobra.Command{
+		Use:   "tykctl",
+		Short: "An API gateway for JWTs and shared limits, and its operator's tool",
+		Long: `tykctl verifies a client's JWT, looks up its key in Redis, takes one permit from
+the key's limit, and passes the request on. The same binary makes the tokens.`,
+		Example: `  tykctl serve --dev              try it: no Redis, no config, one curl line
+  tykctl token gen --limit 100    make a token`,
+		Version: buildVersion(),
+	})
+	root.SetVersionTemplate("tykctl {{.Version}}\n")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.PersistentFlags().StringVar(&a.configFile, "config", "", "the configuration `file` (default ./config.json, if there)")
+	root.PersistentFlags().BoolVar(&a.useEnv, "env", false, "let TYK_PROX_… environment variables override the file")
+
+	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.secretCommand(), a.configCommand(), a.healthCommand())
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// load reads the configuration in its layers. flags are options given on the
+// command line, by key; require names what the command cannot do without.
+func (a *app) load(flags map[string]string, require ...string) (*config.Config, error) {
+	return a.loadFrom(config.Source{File: a.configFile, Flags: flags, Require: require})
+}
+
+func (a *app) loadFrom(src config.Source) (*config.Config, error) {
+	if a.useEnv {
+		src.Env = a.environ()
+	}
+	return config.Load(src)
+}
+
+// group makes a command that only holds others: alone it shows its help, and a
+// word it does not know is wrong usage.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		text := fmt.Sprintf("%q is not a command of %s", args[0], cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return usage(cmd, errors.New(text))
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	return cmd
+}
+
+// noArgs refuses arguments, as wrong usage.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usage(cmd, fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]))
+	}
+	return nil
+}

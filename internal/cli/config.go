@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "config",
+		Short: "Check and show the configuration",
+		Example: `  tykctl config check --config config.json --env
+  tykctl config show`,
+	})
+	cmd.AddCommand(a.configCheckCommand(), a.configShowCommand(), a.configReferenceCommand())
+	return cmd
+}
+
+func (a *app) configCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Report everything that is wrong with the configuration",
+		Long: `Reads the configuration as serve would and reports all its faults at once.
+
+Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
+		Example: `  tykctl config check
+  tykctl config check --config /etc/tykctl/config.json --env`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.load(nil, serveRequires...)
+			if err != nil {
+				return err
+			}
+			from := cfg.File
+			if from == "" {
+				from = "the defaults"
+			}
+			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", from)
+			return err
+		},
+	}
+}
+
+func (a *app) configShowCommand() *cobra.Command {
+	output := "text"
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show each option's value and where it came from",
+		Long: `Shows the value in effect of every option, and the layer that set it: default,
+file, env or flag. Secrets are hidden.
+
+Exit codes: 0 fine, 1 the configuration is wrong, 2 wrong usage.`,
+		Example: `  tykctl config show --env
+  tykctl config show -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return usage(cmd, err)
+			}
+			cfg, err := a.load(nil)
+			if err != nil {
+				return err
+			}
+			return showConfig(a.out, cfg, output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
+	return cmd
+}
+
+func showConfig(w io.Writer, cfg *config.Config, output string) error {
+	values := cfg.Values()
+	if output == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(values)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range values {
+		text := v.Text
+		if text == "" {
+			text = "-"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, text, v.Origin)
+	}
+	return table.Flush()
+}
+
+func (a *app) configReferenceCommand() *cobra.Command {
+	var asEnv bool
+	cmd := &cobra.Command{
+		Use:   "reference",
+		Short: "Print every option as a Markdown table",
+		Long: `Prints every option with its name in the environment, its default and its meaning.
+
+Exit codes: 0 fine, 2 wrong usage.`,
+		Example: `  tykctl config reference
+  tykctl config reference --as-env > .env`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text := config.Reference()
+			if asEnv {
+				text = config.EnvExample()
+			}
+			_, err := io.WriteString(a.out, strings.TrimRight(text, "\n")+"\n")
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asEnv, "as-env", false, "as lines to be sourced by a shell")
+	return cmd
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tykctl/tykctl/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the generated files anew")
+
+// root is the repository's, from this package.
+const root = "../.."
+
+// TestGeneratedFiles holds the files that are derived from the code against it.
+// `make generate` writes them.
+func TestGeneratedFiles(t *testing.T) {
+	files := map[string]string{
+		".env.example": config.EnvExample(),
+		"README.md":    readmeWithOptions(t),
+	}
+	for file, shell := range map[string]string{
+		"tykctl.bash": "bash", "_tykctl": "zsh", "tykctl.fish": "fish", "tykctl.ps1": "powershell",
+	} {
+		files[filepath.Join("completions", file)] = stdout(t, "completion", shell)
+	}
+	for name, want := range files {
+		path := filepath.Join(root, name)
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := read(t, path); got != want {
+			t.Errorf("%s is stale: run `make generate`", name)
+		}
+	}
+}
+
+// readmeWithOptions is README.md with its table of options made from the declarations.
+func readmeWithOptions(t *testing.T) string {
+	t.Helper()
+	const begin, end = "<!-- options: made by `make generate` -->\n", "<!-- end of options -->"
+	text := read(t, filepath.Join(root, "README.md"))
+	head, rest, ok := strings.Cut(text, begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("README.md has no place for the options, between %q and %q", begin, end)
+	}
+	return head + begin + strings.TrimRight(config.Reference(), "\n") + "\n" + end + tail
+}
+
+// stdout runs a command that must succeed.
+func stdout(t *testing.T, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: func() []string { return nil }}
+	if code := a.run(t.Context(), args); code != exitOK {
+		t.Fatalf("%v: exit %d: %s", args, code, errs.String())
+	}
+	return out.String()
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+)
+
+const healthTimeout = 2 * time.Second
+
+func (a *app) healthCommand() *cobra.Command {
+	var ready bool
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Ask the gateway on this host whether it lives",
+		Long: `Asks /health, or /ready, of the gateway that runs with this configuration on
+this host. It is there for containers, which have no curl.
+
+Exit codes: 0 it said Ok, 1 it did not, 2 wrong usage.`,
+		Example: `  tykctl health
+  tykctl health --ready --config /etc/tykctl/config.json --env`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load(nil)
+			if err != nil {
+				return err
+			}
+			path := "/health"
+			if ready {
+				path = "/ready"
+			}
+			return a.health(cmd.Context(), "http://"+localAddr(cfg)+path)
+		},
+	}
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it can serve: whether Redis answers")
+	return cmd
+}
+
+func (a *app) health(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no answer from the gateway: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return errors.New(strings.TrimSpace(string(text)))
+	}
+	_, err = fmt.Fprintln(a.out, strings.TrimSpace(string(text)))
+	return err
+}
+
+// localAddr is where a gateway with this configuration answers on this host.
+func localAddr(cfg *config.Config) string {
+	host := "127.0.0.1"
+	if ip := cfg.Application.IP; !ip.IsUnspecified() && !publicSecret(cfg) {
+		host = ip.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(cfg.Application.Port))
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tykctl/tykctl/"
+
+// The rules of the house, each with its reason.
+var importRules = []struct {
+	who  func(pkg string) bool // the packages the rule binds, named from the module's root
+	what func(imported string) bool
+	why  string
+}{
+	{
+		who:  under("pkg/"),
+		what: func(p string) bool { return strings.HasPrefix(p, module+"internal/") },
+		why:  "pkg/ is for other programs, which cannot import internal/",
+	},
+	{
+		who:  not("internal/cli"),
+		what: is("internal/config"),
+		why:  "options reach packages as arguments, so that each can be understood and tested alone",
+	},
+	{
+		who: not("internal/cli", "internal/ledger", "internal/embedded", "internal/redistest", "pkg/ratelimit/redislimit"),
+		what: func(p string) bool {
+			return strings.HasPrefix(p, "github.com/redis/go-redis/") || strings.HasPrefix(p, "github.com/alicebob/miniredis/")
+		},
+		why: "what Redis answers, and how it fails, is interpreted in one place",
+	},
+	{
+		who:  is("internal/inbound", "internal/ledger", "internal/upstream"),
+		what: func(p string) bool { return is("internal/inbound", "internal/ledger", "internal/upstream")(p) },
+		why:  "stages do not know one another: only the pipeline knows their order",
+	},
+	{
+		who:  is("internal/ledger", "internal/route"),
+		what: func(p string) bool { return p == "net/http" },
+		why:  "a stage that knows HTTP's status codes starts to decide answers",
+	},
+	{
+		who:  not("internal/cli"),
+		what: is("internal/embedded"),
+		why:  "what --dev brings along must not serve in earnest",
+	},
+}
+
+func TestImports(t *testing.T) {
+	pkgs := listPackages(t)
+	if len(pkgs) < 15 {
+		t.Fatalf("found only %d packages: %v", len(pkgs), pkgs)
+	}
+	for pkg, imports := range pkgs {
+		for _, rule := range importRules {
+			if !rule.who(module + pkg) {
+				continue
+			}
+			for _, imported := range imports {
+				if rule.what(imported) {
+					t.Errorf("%s imports %s, but %s", pkg, imported, rule.why)
+				}
+			}
+		}
+	}
+}
+
+// listPackages returns each package of the module with its direct imports.
+func listPackages(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkgs := map[string][]string{}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs[strings.TrimPrefix(p.ImportPath, module)] = p.Imports
+	}
+}
+
+func under(dir string) func(string) bool {
+	return func(p string) bool { return strings.HasPrefix(p, module+dir) }
+}
+
+func is(names ...string) func(string) bool {
+	return func(p string) bool { return slices.Contains(names, strings.TrimPrefix(p, module)) }
+}
+
+func not(names ...string) func(string) bool {
+	return func(p string) bool { return !is(names...)(p) }
+}

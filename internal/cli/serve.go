@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/gateway"
+	"github.com/tykctl/tykctl/internal/inbound"
+	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/server"
+	"github.com/tykctl/tykctl/internal/telemetry"
+	"github.com/tykctl/tykctl/internal/upstream"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+)
+
+// serveRequires are the options that have no default a gateway could run with.
+var serveRequires = []string{"application.target_host", "application.token.jwt_secret"}
+
+func (a *app) serveCommand() *cobra.Command {
+	var dev bool
+	var target string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Runs the gateway until SIGTERM or Ctrl-C; then it finishes what is under way.
+A second signal ends it at once.
+
+With --dev it needs nothing beside itself: Redis and a backend that echoes run in
+the process, the secret is fresh, a token is ready, and the curl line to try it
+is printed. It listens on loopback only and keeps nothing.
+
+Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
+		Example: `  tykctl serve --config config.json --env
+  tykctl serve --dev --target http://localhost:3000`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dev {
+				return a.serveDev(cmd.Context(), target)
+			}
+			flags := map[string]string{}
+			if target != "" {
+				flags["application.target_host"] = target
+			}
+			cfg, err := a.load(flags, serveRequires...)
+			if err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), cfg)
+		},
+	}
+	cmd.Flags().BoolVar(&dev, "dev", false, "bring along Redis, a backend, a secret and a token; loopback only")
+	cmd.Flags().StringVar(&target, "target", "", "the backend's `URL`, instead of application.target_host")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, cfg *config.Config) error {
+	in, err := a.open(cfg)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	in.logger.Info("tykctl serves", "addr", in.server.Addr(), "target", cfg.Application.TargetHost,
+		"metrics", in.server.MetricsAddr(), "version", in.version)
+	return in.run(ctx)
+}
+
+// installation is a gateway with everything it needs, ready to run.
+type installation struct {
+	version string
+	logger  *slog.Logger
+	server  *server.Server
+	ledger  *ledger.Ledger
+	key     jwtauth.Key
+	front   http.Handler
+	side    http.Handler
+}
+
+// open wires a gateway as cfg says. The ports are open when it returns; nothing
+// is served before run.
+func (a *app) open(cfg *config.Config) (*installation, error) {
+	logger, err := newLogger(a.err, cfg)
+	if err != nil {
+		return nil, err
+	}
+	secret := cfg.Application.Token.JWTSecret.Reveal()
+	key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := jwtauth.NewVerifier(key)
+	if err != nil {
+		return nil, err
+	}
+	listeners, err := server.Listen(serverOptions(cfg, logger))
+	if err != nil {
+		return nil, err
+	}
+	if publicSecret(cfg) {
+		logger.Warn("THE SECRET IS THE PUBLISHED EXAMPLE: anyone can make tokens for this gateway. " +
+			"It listens on loopback only. Make a secret of your own with `tykctl secret` and set application.token.jwt_secret")
+	}
+
+	name, goVersion := programVersion()
+	metrics := telemetry.NewMetrics(name, goVersion)
+	book := ledger.Open(ledgerOptions(cfg, logger, metrics))
+	gw := &gateway.Gateway{
+		Inbound: inbound.NewReader(inbound.Options{
+			TrustedProxies: cfg.Application.TrustedProxies,
+			MaxBody:        cfg.Application.MaxBody,
+		}),
+		Verifier: verifier,
+		Ledger:   book,
+		Upstream: upstream.New(upstreamOptions(cfg, logger)),
+		Now:      time.Now,
+		Observe:  metrics.Request,
+	}
+	if cfg.Server.AccessLog {
+		accessLog := server.AccessLog(logger)
+		gw.Observe = func(x gateway.Exchange) { metrics.Request(x); accessLog(x) }
+	}
+	ready := func() error { return errors.Join(listeners.Ready(), book.Ready()) }
+	side := http.NewServeMux()
+	side.Handle("GET /metrics", metrics.Handler())
+	return &installation{
+		version: name, logger: logger, server: listeners, ledger: book, key: key,
+		front: server.WithHealth(metrics.InFlight(gw), ready),
+		side:  side,
+	}, nil
+}
+
+// run serves until ctx ends and everything has finished.
+func (in *installation) run(ctx context.Context) error {
+	watching, stop := context.WithCancel(context.Background()) // on through the drain
+	var watch sync.WaitGroup
+	watch.Go(func() { in.ledger.Watch(watching) })
+	err := in.server.Run(ctx, in.front, in.side)
+	stop()
+	watch.Wait()
+	return err
+}
+
+func (in *installation) close() {
+	_ = in.server.Close() // closed already after run
+	_ = in.ledger.Close()
+}
+
+func newLogger(w io.Writer, cfg *config.Config) (*slog.Logger, error) {
+	colour := telemetry.ColourOff
+	if cfg.Log.Colored {
+		colour = telemetry.ColourAuto
+		if cfg.Origin("log.colored") != config.OriginDefault {
+			colour = telemetry.ColourOn // asked for, so also where no terminal is seen
+		}
+	}
+	return telemetry.NewLogger(w, cfg.Log.Level, cfg.Log.Format, colour)
+}
+
+func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
+	ip, metricsIP := cfg.Application.IP.String(), cfg.Monitoring.IP.String()
+	if publicSecret(cfg) {
+		ip, metricsIP = loopback, loopback
+	}
+	return server.Options{
+		Addr:        net.JoinHostPort(ip, strconv.Itoa(cfg.Application.Port)),
+		MetricsAddr: net.JoinHostPort(metricsIP, strconv.Itoa(cfg.Monitoring.Port)),
+		Timeouts: server.Timeouts{
+			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
+			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
+		},
+		DrainDelay:   cfg.Server.DrainDelay,
+		DrainTimeout: cfg.Server.DrainTimeout,
+		Logger:       logger,
+	}
+}
+
+func ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
+	o := storeOptions(cfg)
+	o.Logger, o.Observe, o.Watched = logger, metrics.Redis, metrics.RedisUp
+	return o
+}
+
+// storeOptions are those that every command which talks to Redis shares.
+func storeOptions(cfg *config.Config) ledger.Options {
+	addrs := cfg.Redis.Addrs
+	if len(addrs) == 0 {
+		addrs = []string{cfg.Redis.Addr}
+	}
+	return ledger.Options{
+		Addrs: addrs, MasterName: cfg.Redis.MasterName,
+		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
+		DB: cfg.Redis.DB, TLS: cfg.Redis.TLS,
+		Timeout:       cfg.Redis.Timeout,
+		Prefix:        cfg.Application.Token.Prefix,
+		DefaultWindow: cfg.Application.RateLimit.Window,
+		CacheSize:     cfg.Redis.CacheSize,
+	}
+}
+
+func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
+	return upstream.Options{
+		Target:             cfg.Application.TargetHost,
+		PreserveHost:       cfg.Application.PreserveHost,
+		StripAuthorization: cfg.Application.StripAuthorization,
+		ConnectTimeout:     cfg.Upstream.ConnectTimeout,
+		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
+		MaxBody:            cfg.Application.MaxBody,
+		Logger:             logger,
+	}
+}
+
+const loopback = "127.0.0.1"
+
+// publicSecret reports whether tokens are signed with the secret that the
+// example configuration ships, which everybody knows.
+func publicSecret(cfg *config.Config) bool {
+	return cfg.Application.Token.JWTSecret.Reveal() == config.ExampleSecret
+}

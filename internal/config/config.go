@@ -1,0 +1,141 @@
+// Package config declares every option of tykctl once and loads them, in
+// layers: flag over environment over JSON file over default.
+//
+// One record per option (options.go) holds its key, default, help, kind and
+// field; its name in the environment, its checks, the reference and the example
+// environment file all follow from that record. Loading is strict: everything
+// wrong in any layer is reported at once, by full key, and nothing is guessed.
+//
+// Only package cli may import this one: every other package takes its settings
+// as arguments. Nothing that acts on a setting belongs here.
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Config holds the settings in effect, nested as in the JSON file.
+type Config struct {
+	Application Application
+	Timeouts    Timeouts // server_timeouts in the file
+	Server      Server
+	Upstream    Upstream
+	Redis       Redis
+	Log         Log
+	Monitoring  Monitoring
+
+	File string // the file that was read, "" if none
+
+	values []Value
+}
+
+// Application is the gateway as its clients see it.
+type Application struct {
+	TargetHost         *url.URL // scheme and host only; nil when not set
+	IP                 netip.Addr
+	Port               int // 0 picks a free one
+	PreserveHost       bool
+	StripAuthorization bool
+	TrustedProxies     []netip.Prefix // masked; an IPv4 address is never in IPv6 form
+	MaxBody            int64          // bytes; 0 is no limit
+	RateLimit          RateLimit
+	Token              Token
+}
+
+// RateLimit is what applies to keys whose record does not say otherwise.
+type RateLimit struct {
+	Window time.Duration // whole seconds
+}
+
+// Token is how tokens are signed and where their records are.
+type Token struct {
+	JWTSecret Secret // its bytes as written are the key; nothing is decoded
+	Algorithm string // HS256, HS384 or HS512
+	Prefix    string // of the records' Redis keys
+}
+
+// Timeouts bound the client's side of a connection.
+type Timeouts struct {
+	ReadHeader time.Duration
+	Read       time.Duration
+	Write      time.Duration
+	Idle       time.Duration
+}
+
+// Server is how the gateway logs requests and shuts down.
+type Server struct {
+	AccessLog    bool
+	DrainDelay   time.Duration
+	DrainTimeout time.Duration
+}
+
+// Upstream bounds the backend's side of a request.
+type Upstream struct {
+	ConnectTimeout  time.Duration
+	ResponseTimeout time.Duration
+}
+
+// Redis says which Redis to use: Addr alone, or Addrs in its place.
+type Redis struct {
+	Addr       string
+	Addrs      []string // several: a Cluster, or its Sentinels beside MasterName
+	MasterName string
+	Username   string
+	Password   Secret
+	DB         int
+	TLS        bool
+	Timeout    time.Duration
+	CacheSize  int // records
+}
+
+// Log is how the program logs.
+type Log struct {
+	Level   string // Debug, Info, Warn, Error or Fatal, spelled so
+	Format  string // json or console
+	Colored bool
+}
+
+// Monitoring is where metrics are served.
+type Monitoring struct {
+	IP     netip.Addr
+	Scheme string // http
+	Port   int    // 0 picks a free one
+}
+
+// Origin is the layer that a value came from.
+type Origin string
+
+// The layers, lowest first.
+const (
+	OriginDefault Origin = "default"
+	OriginFile    Origin = "file"
+	OriginEnv     Origin = "env"
+	OriginFlag    Origin = "flag"
+)
+
+// Value is one option with the value in effect.
+type Value struct {
+	Key     string `json:"key"`
+	Env     string `json:"env"`
+	Text    string `json:"value"` // as it was written; a secret's is "[redacted]", or "" when not set
+	Default string `json:"default"`
+	Kind    string `json:"kind"`
+	Help    string `json:"help"`
+	Origin  Origin `json:"origin"`
+}
+
+// Values returns every option with the value in effect and the layer it came
+// from, in the order of declaration. It never holds a secret.
+func (c *Config) Values() []Value { return slices.Clone(c.values) }
+
+// Origin returns the layer that set the option, "" for a key that is not one.
+func (c *Config) Origin(key string) Origin {
+	i := slices.IndexFunc(c.values, func(v Value) bool { return v.Key == key })
+	if i < 0 {
+		return ""
+	}
+	return c.values[i].Origin
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/viper"
+)
+
+// DefaultFile is what [Load] reads, if it is there, when no file is named.
+const DefaultFile = "config.json"
+
+// Source says where the layers come from. The zero Source is ./config.json if it
+// is there, over the defaults.
+type Source struct {
+	File    string            // JSON file, which must be there; "" is DefaultFile in Dir, if it is there
+	NoFile  bool              // leave DefaultFile alone
+	Dir     string            // where DefaultFile is looked for; "" is the working directory
+	Env     []string          // NAME=value, as from os.Environ; nil keeps the environment out
+	Flags   map[string]string // key → value from the command line
+	Require []string          // keys that must be set, that is, not be empty
+}
+
+// given is a value with the layer that gave it, as viper holds it.
+type given struct {
+	text   string
+	origin Origin
+}
+
+// layer collects the sound values of one origin.
+type layer struct {
+	origin Origin
+	values map[string]any // key → given
+	faults *Faults
+}
+
+// take checks a value and keeps it if it is sound. It checks also what a
+// higher layer will override: the fault is there the day the override is not.
+func (l *layer) take(o *option, text string) {
+	if err := o.set(new(Config), text); err != nil {
+		l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", "+err.Error())
+		return
+	}
+	l.values[o.Key] = given{text, l.origin}
+}
+
+// Load reads all layers, and returns the settings in effect. An error is a
+// [*Faults] with everything that is wrong, unless the file itself cannot be
+// read or is not JSON.
+func Load(src Source) (*Config, error) {
+	faults := &Faults{}
+	newLayer := func(origin Origin) *layer { return &layer{origin, map[string]any{}, faults} }
+	file, env, flags := newLayer(OriginFile), newLayer(OriginEnv), newLayer(OriginFlag)
+
+	read, err := file.readSource(src)
+	if err != nil {
+		return nil, err
+	}
+	faults.File = read
+	env.readEnv(src.Env)
+	flags.readFlags(src.Flags)
+
+	layers, err := stack(file, env, flags)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{File: read}
+	c.fill(layers)
+	c.check(faults, src.Require)
+	if len(faults.List) > 0 {
+		return nil, faults
+	}
+	return c, nil
+}
+
+// readSource reads the file that src means, and returns its name, "" if none.
+func (l *layer) readSource(src Source) (string, error) {
+	if src.File != "" {
+		return src.File, l.readFile(src.File)
+	}
+	if src.NoFile {
+		return "", nil
+	}
+	path := filepath.Join(src.Dir, DefaultFile)
+	err := l.readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return path, err
+}
+
+func (l *layer) readEnv(environ []string) {
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, envPrefix) || value == "" {
+			continue
+		}
+		key := strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "__", ".")
+		if o := find(key); o != nil && o.Env == name {
+			l.take(o, value)
+		} else {
+			l.faults.add(l.origin, join("", name), "no option has this name"+didYouMean(key, keys(), envName))
+		}
+	}
+}
+
+func (l *layer) readFlags(flags map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(flags)) {
+		if o := find(key); o != nil {
+			l.take(o, flags[key])
+		} else {
+			l.faults.add(l.origin, key, "unknown key"+didYouMean(key, keys(), asKey))
+		}
+	}
+}
+
+func asKey(key string) string { return key }
+
+// stack puts the layers on top of one another: viper looks at what is set
+// first, then at the merged layers, then at the defaults.
+func stack(file, env, flags *layer) (*viper.Viper, error) {
+	v := viper.New()
+	for _, o := range options {
+		v.SetDefault(o.Key, given{o.Default, OriginDefault})
+	}
+	for _, l := range []*layer{file, env} {
+		if err := v.MergeConfigMap(l.values); err != nil {
+			return nil, err
+		}
+	}
+	for key, value := range flags.values {
+		v.Set(key, value)
+	}
+	return v, nil
+}
+
+func (c *Config) fill(layers *viper.Viper) {
+	for _, o := range options {
+		value, _ := layers.Get(o.Key).(given)
+		_ = o.set(c, value.text) // take has checked it; a test checks the defaults
+		shown := value.text
+		if o.Secret && shown != "" {
+			shown = redacted
+		}
+		c.values = append(c.values, Value{
+			Key: o.Key, Env: o.Env, Text: shown, Default: o.Default,
+			Kind: o.Kind, Help: o.Help, Origin: value.origin,
+		})
+	}
+}
+
+// check adds the faults that only the settings together show. It says nothing
+// more of options that have a fault of their own.
+func (c *Config) check(faults *Faults, require []string) {
+	for _, key := range require {
+		set := slices.ContainsFunc(c.values, func(v Value) bool { return v.Key == key && v.Text != "" })
+		if !set && !faults.at(key) {
+			faults.add(OriginDefault, key, "required, but not set; set it in the file, or "+envName(key)+" with --env")
+		}
+	}
+
+	if faults.at("redis") {
+		return
+	}
+	r := c.Redis
+	if r.MasterName != "" && len(r.Addrs) == 0 && c.Origin("redis.addr") == OriginDefault {
+		faults.add(c.Origin("redis.master_name"), "redis.master_name",
+			"needs the Sentinels' addresses; set redis.addrs, or redis.addr for one")
+	}
+	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {
+		faults.add(c.Origin("redis.db"), "redis.db",
+			"must be 0, for several redis.addrs are a Cluster, which has no other database; for Sentinels set redis.master_name")
+	}
+}

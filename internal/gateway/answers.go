@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/tykctl/tykctl/internal/inbound"
+	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/upstream"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+)
+
+// Reason is why a request was answered as it was. The list is closed: the same
+// word stands in the answer, the access log and the metric.
+type Reason string
+
+// The reasons.
+const (
+	ReasonOK                  Reason = "ok"
+	ReasonBadRequest          Reason = "bad_request"
+	ReasonMissingToken        Reason = "missing_token"
+	ReasonInvalidToken        Reason = "invalid_token"
+	ReasonExpiredToken        Reason = "expired_token"
+	ReasonUnknownToken        Reason = "unknown_token"
+	ReasonRouteForbidden      Reason = "route_forbidden"
+	ReasonTooLarge            Reason = "too_large"
+	ReasonRateLimited         Reason = "rate_limited"
+	ReasonStoreUnavailable    Reason = "store_unavailable"
+	ReasonUpstreamUnreachable Reason = "upstream_unreachable"
+	ReasonUpstreamTimeout     Reason = "upstream_timeout"
+	ReasonUpstreamInvalid     Reason = "upstream_invalid"
+	ReasonClientGone          Reason = "client_gone"
+	ReasonInternal            Reason = "internal_error" // a fault of this program
+)
+
+// statusClientGone is nginx's number for a client that left; it is logged and
+// counted but never sent, since nobody is there to read it.
+const statusClientGone = 499
+
+var (
+	errRoute   = errors.New("the key may not use this route")
+	errLimited = errors.New("the key's limit is spent for this window")
+)
+
+// answer is what a client is told. The words are for the client; what exactly
+// went wrong inside stands in the log.
+type answer struct {
+	status int
+	reason Reason
+	detail string // "" means that the error's own text is fit for the client
+	header [2]string
+}
+
+const (
+	realm       = `Bearer realm="tykctl"`
+	badToken    = realm + `, error="invalid_token"`
+	noScope     = realm + `, error="insufficient_scope"`
+	tokenDetail = "The bearer token is not valid here."
+)
+
+// answers is the one table from error to answer. The first row whose error is
+// in the chain counts.
+var answers = []struct {
+	is error
+	answer
+}{
+	{inbound.ErrTargetTooLong, answer{http.StatusRequestURITooLong, ReasonTooLarge, "", none}},
+	{inbound.ErrHeadersTooLarge, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
+	{inbound.ErrBodyTooLarge, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
+	{inbound.ErrMethod, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
+	{inbound.ErrMalformed, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
+
+	{inbound.ErrNoToken, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},
+	{inbound.ErrBadToken, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
+	{jwtauth.ErrExpired, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
+	{jwtauth.ErrInvalid, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
+
+	{ledger.ErrUnknown, answer{http.StatusUnauthorized, ReasonUnknownToken, tokenDetail, challenge(badToken)}},
+	{ledger.ErrExpired, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
+	{ledger.ErrRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
+	{ledger.ErrUnavailable, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
+
+	{errRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
+	{errLimited, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for this window.", none}},
+
+	{upstream.ErrGone, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
+	{context.Canceled, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
+	{upstream.ErrBodyTooLarge, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "The request's body is too large.", none}},
+	{upstream.ErrBody, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
+	{upstream.ErrUnreachable, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
+	{upstream.ErrTimeout, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not answer in time.", none}},
+	{upstream.ErrInvalid, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid answer.", none}},
+	{upstream.ErrCut, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's answer was cut off.", none}},
+}
+
+var (
+	none       [2]string
+	retryAfter = [2]string{"Retry-After", "1"}
+	allow      = [2]string{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+)
+
+func challenge(value string) [2]string { return [2]string{"Www-Authenticate", value} }
+
+// answerTo finds an error's row. An error without one is a fault of this program.
+func answerTo(err error) answer {
+	for _, row := range answers {
+		if errors.Is(err, row.is) {
+			if row.detail == "" {
+				row.detail = err.Error()
+			}
+			return row.answer
+		}
+	}
+	return answer{http.StatusInternalServerError, ReasonInternal, "The gateway failed.", none}
+}

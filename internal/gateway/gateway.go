@@ -1,0 +1,154 @@
+// Package gateway is the way of a request: the order of the stages, and the one
+// table from what went wrong to what the client is told.
+//
+// Each stage lives in its own package and knows no other; none of them knows
+// HTTP's status codes. Only here is a refusal written.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/tykctl/tykctl/internal/inbound"
+	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/problem"
+	"github.com/tykctl/tykctl/internal/upstream"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+)
+
+// Gateway authenticates, limits and forwards requests. It is an [http.Handler]
+// and safe for concurrent use.
+type Gateway struct {
+	Inbound  *inbound.Reader
+	Verifier *jwtauth.Verifier
+	Ledger   *ledger.Ledger
+	Upstream *upstream.Upstream
+	Now      func() time.Time
+	// Observe is told of each request once it has been answered.
+	Observe func(Exchange)
+}
+
+// Exchange is what became of one request. Neither the key nor the token is in it.
+type Exchange struct {
+	Request  inbound.Request
+	Status   int
+	Reason   Reason
+	Err      error  // what went wrong, in words for the operator; nil when Reason says it all
+	KeyHash  string // "" before the token was verified
+	Total    time.Duration
+	Upstream time.Duration
+	Redis    time.Duration
+	Sent     int64 // bytes of the answer's body
+}
+
+// Overhead is what the gateway itself cost: neither Redis nor the backend.
+func (x Exchange) Overhead() time.Duration { return max(x.Total-x.Upstream-x.Redis, 0) }
+
+// admit takes a request through every stage before the backend. The values that
+// one stage yields are the arguments of the next, so none can be left out.
+func (g *Gateway) admit(ctx context.Context, req *inbound.Request) (admission, error) {
+	token, err := g.Verifier.Verify(req.Bearer, g.Now())
+	if err != nil {
+		return admission{}, err
+	}
+	permit, err := g.Ledger.Take(ctx, token.APIKey, func(rec *ledger.Record) error {
+		if !rec.Routes.Allows(req.Method, req.Path) {
+			return errRoute
+		}
+		return nil
+	})
+	if err == nil && !permit.Decision.Allowed() {
+		err = errLimited
+	}
+	return admission{token: token, permit: permit}, err
+}
+
+// admission is what the stages established about a request.
+type admission struct {
+	token  jwtauth.Token
+	permit ledger.Permit
+}
+
+// ServeHTTP takes one request the whole way: inbound, verify, ledger, route,
+// forward; or, from wherever it stops, to its refusal.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	out := &recorder{ResponseWriter: w}
+
+	req, err := g.Inbound.Read(r)
+	var adm admission
+	if err == nil {
+		adm, err = g.admit(r.Context(), &req)
+	}
+	own := g.header(&req, &adm)
+	var res upstream.Result
+	if err == nil {
+		res, err = g.Upstream.Forward(out, r, outgoing(&req, own))
+	}
+	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
+	if err != nil {
+		x.Status, x.Reason = g.refuse(out, r, &req, own, err)
+		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
+			x.Err = err
+		}
+	}
+	if adm.token.APIKey != "" {
+		x.KeyHash = ledger.KeyHash(adm.token.APIKey)
+	}
+	x.Upstream, x.Redis, x.Total, x.Sent = res.Elapsed, adm.permit.Waited, time.Since(start), out.sent
+	g.Observe(x)
+
+	if errors.Is(err, upstream.ErrCut) {
+		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	}
+}
+
+// header is what the gateway itself says on every answer.
+func (g *Gateway) header(req *inbound.Request, adm *admission) http.Header {
+	h := make(http.Header, 8)
+	h["X-Request-Id"] = []string{req.ID}
+	if adm.permit.Decision.Limit.Window > 0 {
+		adm.permit.Decision.SetHeader(h)
+	}
+	return h
+}
+
+func outgoing(req *inbound.Request, own http.Header) upstream.Outgoing {
+	return upstream.Outgoing{
+		Path: req.Path, Query: req.Query,
+		RequestID:      req.ID,
+		ForwardedFor:   req.Forwarded.For,
+		ForwardedHost:  req.Forwarded.Host,
+		ForwardedProto: req.Forwarded.Proto,
+		Answer:         own,
+	}
+}
+
+// refusalWrite bounds writing a refusal; the request's own deadline may be near.
+const refusalWrite = 5 * time.Second
+
+// refuse writes the answer to err, unless there is nobody or no way to tell.
+func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own http.Header, err error) (int, Reason) {
+	a := answerTo(err)
+	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+		return a.status, a.reason
+	}
+	conn := http.NewResponseController(w.ResponseWriter)
+	_ = conn.SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
+	h := w.Header()
+	if r.ContentLength != 0 {
+		// A body may still be on its way. Reading it to keep the connection would
+		// let whoever sends it hold up the answer.
+		h.Set("Connection", "close")
+		_ = conn.SetReadDeadline(time.Now())
+	}
+	maps.Copy(h, own)
+	if a.header[0] != "" {
+		h[a.header[0]] = []string{a.header[1]}
+	}
+	_ = problem.New(a.status, string(a.reason), a.detail, req.Path, req.ID).Write(w) // the client may be gone
+	return a.status, a.reason
+}

@@ -1,0 +1,76 @@
+package inbound
+
+// byteSet says for every byte whether it belongs.
+type byteSet [256]bool
+
+const alphanumerics = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+var (
+	tokenBytes     = newByteSet(alphanumerics + "!#$%&'*+-.^_`|~") // RFC 9110, 5.6.2
+	token68Bytes   = newByteSet(alphanumerics + "-._~+/")          // RFC 9110, 11.2, without its padding
+	requestIDBytes = newByteSet(alphanumerics + "-._")
+	hostBytes      = newByteSet(alphanumerics + "-._")
+	digitBytes     = newByteSet("0123456789")
+	visibleBytes   = newByteRange('!', '~')
+	valueBytes     = newValueBytes()
+)
+
+func newByteSet(members string) (set byteSet) {
+	for _, c := range []byte(members) {
+		set[c] = true
+	}
+	return set
+}
+
+func newByteRange(first, last byte) (set byteSet) {
+	for c := int(first); c <= int(last); c++ {
+		set[c] = true
+	}
+	return set
+}
+
+// newValueBytes is what a field value may hold, RFC 9110, 5.5: anything but
+// control bytes, among which the tab is allowed.
+func newValueBytes() byteSet {
+	set := newByteRange(' ', 0xff)
+	set['\t'], set[0x7f] = true, false
+	return set
+}
+
+func consistsOf(s string, set *byteSet) bool {
+	for i := range len(s) {
+		if !set[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// equalFold reports whether s is lower in any letter case, of ASCII only:
+// strings.EqualFold would take a Kelvin sign for a k and a long s for an s.
+func equalFold(s, lower string) bool {
+	if len(s) != len(lower) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// loggable is s up to the first byte that could disturb a log, and not long.
+func loggable(s string) string {
+	s = s[:min(len(s), maxLoggable)]
+	for i := range len(s) {
+		if !visibleBytes[s[i]] {
+			return s[:i]
+		}
+	}
+	return s
+}

@@ -1,0 +1,146 @@
+package inbound
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// checkHost requires a host that can be read in one way. HTTP/2 servers leave
+// a Host field in the header beside the :authority that became r.Host.
+func checkHost(r *http.Request) error {
+	for _, host := range r.Header["Host"] {
+		if host != r.Host {
+			return fmt.Errorf("%w: the Host field differs from the :authority", ErrMalformed)
+		}
+	}
+	if fault := hostFault(r.Host); fault != "" {
+		return fmt.Errorf("%w: %s", ErrMalformed, fault)
+	}
+	return nil
+}
+
+// hostFault takes a name, an IPv4 address or an IPv6 address in brackets, with
+// or without a port. User information is refused, and so is what RFC 3986 lets
+// a registered name hold but no DNS name does.
+func hostFault(host string) string {
+	if host == "" {
+		return "the request names no host"
+	}
+	name, port, hasPort := host, "", false
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name, port, hasPort = host[:i], host[i+1:], true
+	}
+	switch {
+	case name == "" || !consistsOf(name, &hostBytes) && !isIPv6Literal(name):
+		return "the host is neither a name nor an address"
+	case hasPort && (port == "" || len(port) > len("65535") || !consistsOf(port, &digitBytes)):
+		return "the host's port is not a number"
+	}
+	return ""
+}
+
+func isIPv6Literal(s string) bool {
+	s, opened := strings.CutPrefix(s, "[")
+	s, closed := strings.CutSuffix(s, "]")
+	if !opened || !closed {
+		return false
+	}
+	addr, err := netip.ParseAddr(s)
+	return err == nil && addr.Is6() && addr.Zone() == ""
+}
+
+// readFields checks and measures every field, and removes those that must not
+// pass. A header too large comes before a malformed one, so that the answer
+// does not hang on the order in which a map is walked.
+func readFields(r *http.Request) error {
+	count, size, fault := 1, len("Host")+len(r.Host), ""
+	for name, values := range r.Header {
+		count += len(values)
+		for _, value := range values {
+			size += len(name) + len(value)
+			if fault == "" && !consistsOf(value, &valueBytes) {
+				fault = "a header field holds a control character"
+			}
+		}
+		if fault == "" {
+			fault = nameFault(name)
+		}
+		if isOurs(name) {
+			delete(r.Header, name)
+		}
+	}
+	switch {
+	case count > maxFields:
+		return fmt.Errorf("%w: at most %d fields are taken", ErrHeadersTooLarge, maxFields)
+	case size > maxFieldBytes:
+		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeadersTooLarge, maxFieldBytes)
+	case fault != "":
+		return fmt.Errorf("%w: %s", ErrMalformed, fault)
+	}
+	limitUpgrade(r.Header)
+	limitTrailers(r)
+	return nil
+}
+
+// nameFault refuses underscores because CGI and its heirs read them and
+// hyphens alike: X_Forwarded_For would pass for the field that we write.
+func nameFault(name string) string {
+	switch {
+	case name == "" || !consistsOf(name, &tokenBytes):
+		return "a header field's name is not a token"
+	case strings.Contains(name, "_"):
+		return "a header field's name holds an underscore"
+	}
+	return ""
+}
+
+// isOurs lists the fields in which a client has no say: the gateway writes
+// them itself, no one must honour them, or their purpose ends at this hop.
+// Names are in Go's canonical form.
+func isOurs(name string) bool {
+	switch name {
+	case "Forwarded", "X-Real-Ip", "X-Request-Id",
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+		"X-Original-Url", "X-Rewrite-Url",
+		"Proxy", // which CGI programs take for HTTP_PROXY
+		"Host", "Http2-Settings", "Trailer":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded")
+}
+
+// limitUpgrade leaves an upgrade to WebSocket and removes any other, with the
+// mention of it in Connection. An upgrade to h2c would let a client speak to
+// the backend past the gateway.
+func limitUpgrade(header http.Header) {
+	protocols, found := header["Upgrade"]
+	if !found || len(protocols) == 1 && equalFold(protocols[0], "websocket") {
+		return
+	}
+	delete(header, "Upgrade")
+	var kept []string
+	for _, line := range header["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			option = strings.Trim(option, " \t")
+			if option != "" && !equalFold(option, "upgrade") {
+				kept = append(kept, option)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(header, "Connection")
+		return
+	}
+	header["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+// limitTrailers drops the trailers that a client declares. TE stays if it only
+// says that the client takes trailers, without which gRPC servers refuse.
+func limitTrailers(r *http.Request) {
+	r.Trailer = nil
+	if te := r.Header["Te"]; len(te) != 1 || !equalFold(te[0], "trailers") {
+		delete(r.Header, "Te")
+	}
+}

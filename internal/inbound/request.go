@@ -1,0 +1,173 @@
+// Package inbound reads a client's request strictly. It settles what the other
+// stages may rely on: the method, the path that is matched and forwarded byte
+// for byte, the credential, the client's address, and header fields without
+// forgeries.
+//
+// The rule is to refuse and not to repair: a request that two parties could
+// read in two ways is an error here, and no part of it is normalised. Only
+// fields that a client has no say in are taken away.
+//
+// The package knows no answers and no status codes: it returns errors that wrap
+// its sentinels. It does no I/O and does not look at bodies, and whether a
+// token is genuine or a route allowed is not its business.
+package inbound
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+)
+
+// Every error of [Reader.Read] wraps one of these. Its text gives the precise
+// reason in words fit for the client, and repeats no credential.
+var (
+	// ErrMalformed is a target, host or header field that breaks the rules of
+	// HTTP, or that two readers could take differently.
+	ErrMalformed = errors.New("malformed request")
+	// ErrMethod is a method that no gateway should pass on: CONNECT and TRACE.
+	ErrMethod = errors.New("method not allowed")
+	// ErrTargetTooLong is a target, path and query together, over 8 KiB.
+	ErrTargetTooLong = errors.New("request target too long")
+	// ErrHeadersTooLarge is more than 100 header fields, or more than 32 KiB of
+	// names and values.
+	ErrHeadersTooLarge = errors.New("header fields too large")
+	// ErrBodyTooLarge is a declared Content-Length over the limit.
+	ErrBodyTooLarge = errors.New("body too large")
+	// ErrNoToken is a request without a bearer credential: no Authorization
+	// field, an empty one, or one of another scheme.
+	ErrNoToken = errors.New("no bearer token")
+	// ErrBadToken is a credential of the Bearer scheme that is not one token.
+	ErrBadToken = errors.New("malformed bearer token")
+)
+
+const (
+	maxTarget     = 8 << 10
+	maxFields     = 100
+	maxFieldBytes = 32 << 10
+	maxToken      = 8 << 10
+	maxLoggable   = 256
+	maxRequestID  = 128
+)
+
+// Request is what the stages see of a request. It does not depend on net/http,
+// so that other front ends can make one.
+type Request struct {
+	// ID joins the answer, the log and the backend's view: the client's
+	// X-Request-Id if that is one field of 1 to 128 letters, digits, dots,
+	// underscores and hyphens, else a random one.
+	ID string
+	// Method is the method as received.
+	Method string
+	// Path is the raw path as received, without the query.
+	Path string
+	// Query is the raw query with its question mark; "" when there was none.
+	Query string
+	// Bearer is the credential, unverified; "" when none was read.
+	Bearer string
+	// Client is the address of the client: the peer's, or behind trusted
+	// proxies the one they vouch for. It is the zero Addr for a peer that has
+	// no IP address. IPv4 is never in its IPv6-mapped form.
+	Client netip.Addr
+	// Forwarded tells the backend where the request came from.
+	Forwarded Forwarded
+}
+
+// Forwarded holds the values of the X-Forwarded fields for the backend.
+type Forwarded struct {
+	For   string // the peer, behind what a trusted peer told; "" for a peer without an IP address
+	Host  string
+	Proto string // "http" or "https"
+}
+
+// Options are the settings of a [Reader].
+type Options struct {
+	// TrustedProxies are the peers whose X-Forwarded fields are believed.
+	TrustedProxies []netip.Prefix
+	// MaxBody is the most bytes a request may declare as Content-Length; 0 is
+	// no limit. A body of undeclared length is for its reader to measure.
+	MaxBody int64
+}
+
+// Reader reads requests. It is safe for concurrent use.
+type Reader struct {
+	trustedProxies []netip.Prefix
+	maxBody        int64
+}
+
+// NewReader returns a Reader with the given options. The options are copied.
+func NewReader(options Options) *Reader {
+	proxies := slices.Clone(options.TrustedProxies)
+	for i, prefix := range proxies {
+		proxies[i] = unmapPrefix(prefix)
+	}
+	return &Reader{trustedProxies: proxies, maxBody: options.MaxBody}
+}
+
+// Read reads one request as net/http's server hands it over, with its header
+// names in canonical form. It changes the request in one way: fields that the
+// gateway writes itself or never honours are removed from r.Header, so that
+// what is left may be forwarded once hop-by-hop fields are gone. Those are all
+// X-Forwarded fields, Forwarded, X-Real-IP, X-Request-Id, Host, the overrides
+// of method and URL, upgrades other than to WebSocket, TE other than trailers,
+// and declared trailers, in r.Trailer too. What a client sends after its body
+// still ends up there once the body is read: a sender must not look.
+//
+// The error wraps one sentinel of this package. Faults of the target come
+// first and those of the credential last. Even then the ID and Client are set,
+// and Method and Path as far as they are safe to log; the header must then not
+// be forwarded.
+//
+// On an ordinary request Read allocates nothing but the ID it makes.
+func (rd *Reader) Read(r *http.Request) (Request, error) {
+	from := rd.originOf(r)
+	req := Request{
+		ID:     requestID(r.Header),
+		Method: loggable(r.Method),
+		Path:   loggablePath(r.RequestURI),
+		Client: from.client,
+	}
+	if err := checkMethod(r.Method); err != nil {
+		return req, err
+	}
+	path, query, err := splitTarget(r.RequestURI)
+	if err != nil {
+		return req, err
+	}
+	req.Method, req.Path, req.Query = r.Method, path, query
+	if err := checkHost(r); err != nil {
+		return req, err
+	}
+	req.Forwarded = from.forwarded(r)
+	if err := readFields(r); err != nil {
+		return req, err
+	}
+	if rd.maxBody > 0 && r.ContentLength > rd.maxBody {
+		return req, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, rd.maxBody)
+	}
+	req.Bearer, err = readBearer(r.Header["Authorization"])
+	return req, err
+}
+
+// checkMethod ignores case when it refuses: a backend might.
+func checkMethod(method string) error {
+	if method == "" || !consistsOf(method, &tokenBytes) {
+		return fmt.Errorf("%w: the method is not a token", ErrMalformed)
+	}
+	if equalFold(method, "connect") || equalFold(method, "trace") {
+		return fmt.Errorf("%w: CONNECT and TRACE are not passed on", ErrMethod)
+	}
+	return nil
+}
+
+func requestID(header http.Header) string {
+	if ids := header["X-Request-Id"]; len(ids) == 1 {
+		id := ids[0]
+		if 0 < len(id) && len(id) <= maxRequestID && consistsOf(id, &requestIDBytes) {
+			return id
+		}
+	}
+	return rand.Text()
+}

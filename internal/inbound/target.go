@@ -1,0 +1,186 @@
+package inbound
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// splitTarget divides a request target in origin form, RFC 9112, 3.2.1, into
+// the raw path and the raw query with its question mark. The other forms, and
+// every path that some backend could read as a different one, are refused.
+func splitTarget(target string) (path, query string, err error) {
+	if len(target) > maxTarget {
+		return "", "", fmt.Errorf("%w: at most %d bytes are taken", ErrTargetTooLong, maxTarget)
+	}
+	if !strings.HasPrefix(target, "/") {
+		return "", "", fmt.Errorf("%w: the target does not start with a slash", ErrMalformed)
+	}
+	path = target
+	if i := strings.IndexByte(target, '?'); i >= 0 {
+		path, query = target[:i], target[i:]
+	}
+	fault := pathFault(path)
+	if fault == "" {
+		fault = queryFault(query)
+	}
+	if fault != "" {
+		return "", "", fmt.Errorf("%w: %s", ErrMalformed, fault)
+	}
+	return path, query, nil
+}
+
+// loggablePath leaves out a query, which may hold secrets, and any target that
+// is not a path: an absolute one may hold a password.
+func loggablePath(target string) string {
+	if !strings.HasPrefix(target, "/") {
+		return ""
+	}
+	path := loggable(target)
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	return path
+}
+
+// pathByte is what a byte of the path calls for.
+type pathByte uint8
+
+const (
+	forbidden pathByte = iota
+	plain
+	slash
+	percent
+)
+
+var pathBytes = func() (table [256]pathByte) {
+	for c := '!'; c <= '~'; c++ {
+		table[c] = plain
+	}
+	table['/'], table['%'] = slash, percent
+	table['\\'], table[';'], table['#'] = forbidden, forbidden, forbidden
+	return table
+}()
+
+// pathFault says in a clause what is wrong with a path that starts with a
+// slash. It returns "" for a good one, as all the fault functions do.
+func pathFault(path string) string {
+	for i := 0; i < len(path); {
+		fault, length := "", 1
+		switch c := path[i]; pathBytes[c] {
+		case plain:
+		case slash:
+			fault = segmentFault(path[i+1:])
+		case percent:
+			length, fault = escapeFault(path[i:])
+		default:
+			fault = forbiddenFault(c)
+		}
+		if fault != "" {
+			return fault
+		}
+		i += length
+	}
+	return ""
+}
+
+// segmentFault looks at the start of the segment that rest begins with. Only
+// the path's last segment may be empty.
+func segmentFault(rest string) string {
+	if rest == "" {
+		return ""
+	}
+	switch rest[0] {
+	case '/':
+		return "the path holds an empty segment"
+	case '.':
+		rest = strings.TrimPrefix(rest[1:], ".")
+		if rest == "" || rest[0] == '/' {
+			return "the path holds a dot segment"
+		}
+	}
+	return ""
+}
+
+func forbiddenFault(c byte) string {
+	switch c {
+	case '\\':
+		return "the path holds a backslash"
+	case ';':
+		return "the path holds a semicolon"
+	case '#':
+		return "the target holds a fragment"
+	}
+	return "the path holds a blank, a control character or a byte outside ASCII"
+}
+
+// escapeFault looks at the percent-encoded character that s begins with, and
+// returns its length. Bytes over 0x7f must together be one character in UTF-8.
+func escapeFault(s string) (length int, fault string) {
+	first, ok := unescape(s)
+	switch {
+	case !ok:
+		return 0, "the path holds a percent sign without two hexadecimal digits"
+	case first < utf8.RuneSelf:
+		return 3, byteFault(first)
+	}
+	character := [utf8.UTFMax]byte{first}
+	for n := 1; n < len(character); n++ {
+		if character[n], ok = unescape(s[3*n:]); !ok {
+			break
+		}
+		if _, size := utf8.DecodeRune(character[:n+1]); size == n+1 {
+			return 3 * size, ""
+		}
+	}
+	return 0, "the path holds percent-encoded bytes that are not UTF-8"
+}
+
+// byteFault refuses what changes the meaning of a path when it is decoded
+// early or twice.
+func byteFault(c byte) string {
+	switch c {
+	case '.', '/', '\\', '%', '#', '?', ';':
+		return "the path holds an encoded dot, slash, backslash, percent sign, hash, question mark or semicolon"
+	}
+	if c < ' ' || c == 0x7f {
+		return "the path holds an encoded control character"
+	}
+	return ""
+}
+
+// unescape decodes the %XX that s begins with.
+func unescape(s string) (c byte, ok bool) {
+	if len(s) < 3 || s[0] != '%' {
+		return 0, false
+	}
+	high, low := hexDigits[s[1]], hexDigits[s[2]]
+	return high<<4 | low&0x0f, high|low < 16
+}
+
+// hexDigits gives the value of a hexadecimal digit, and 0xff for other bytes.
+var hexDigits = func() (table [256]byte) {
+	for c := range table {
+		table[c] = 0xff
+	}
+	for i, c := range []byte("0123456789abcdef") {
+		table[c] = byte(i)
+	}
+	for i, c := range []byte("ABCDEF") {
+		table[c] = byte(10 + i)
+	}
+	return table
+}()
+
+// queryFault passes everything but what cannot stand on a request line.
+func queryFault(query string) string {
+	for i := range len(query) {
+		switch c := query[i]; {
+		case c <= ' ', c == 0x7f:
+			return "the query holds a blank or a control character"
+		case c == '#':
+			return "the target holds a fragment"
+		}
+	}
+	return ""
+}

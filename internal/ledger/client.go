@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// maxDial bounds opening a connection; a request's own budget cuts it shorter.
+const maxDial = 500 * time.Millisecond
+
+// Options says where Redis is and how it is used.
+type Options struct {
+	Addrs      []string // host:port; several are a Cluster, or the Sentinels of MasterName
+	MasterName string
+	Username   string
+	Password   string
+	DB         int
+	TLS        bool
+
+	Timeout       time.Duration // the most that Redis may cost one request
+	Prefix        string        // in front of an api_key in a record's name
+	DefaultWindow time.Duration // of records that name none
+	CacheSize     int           // last-seen records held, at most
+
+	Logger *slog.Logger
+	// Observe, if set, is told of every exchange with Redis: what it was for,
+	// how long it took, and the kind of failure, "" for none.
+	Observe func(op string, took time.Duration, kind string)
+	// Watched, if set, is told each time Redis is looked at whether it answered.
+	Watched func(up bool)
+}
+
+func (o Options) cluster() bool { return len(o.Addrs) > 1 && o.MasterName == "" }
+
+func newClient(o Options) redis.UniversalClient {
+	u := &redis.UniversalOptions{
+		Addrs:         o.Addrs,
+		MasterName:    o.MasterName,
+		IsClusterMode: o.cluster(),
+		Username:      o.Username,
+		Password:      o.Password,
+		DB:            o.DB,
+
+		// A command that timed out may have run. Sent again it would charge the
+		// caller twice, so the client never tries again by itself.
+		MaxRetries:            -1,
+		DialerRetries:         1,
+		DialTimeout:           maxDial,
+		ReadTimeout:           o.Timeout,
+		WriteTimeout:          o.Timeout,
+		PoolTimeout:           o.Timeout,
+		ContextTimeoutEnabled: true,
+
+		// Neither is of use here, and each costs every new connection a round trip.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.TLS {
+		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		u.Dialer = dialTLS(u.TLSConfig)
+	}
+	return redis.NewUniversalClient(u)
+}
+
+// dialTLS ends with the caller's context; the client's own TLS dialer would
+// let a server that accepts and then says nothing hold the caller up.
+func dialTLS(base *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		config := base.Clone()
+		config.ServerName = host
+		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: maxDial}, Config: config}
+		return d.DialContext(ctx, network, addr)
+	}
+}
+
+// clientLog carries the client's own remarks. They repeat what the callers'
+// errors say, so they are of use only when someone is looking closely.
+type clientLog struct{ logger *slog.Logger }
+
+func (l clientLog) Printf(ctx context.Context, format string, v ...any) {
+	if l.logger.Enabled(ctx, slog.LevelDebug) {
+		l.logger.DebugContext(ctx, "redis client", "remark", fmt.Sprintf(format, v...))
+	}
+}

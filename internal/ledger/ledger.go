@@ -1,0 +1,231 @@
+// Package ledger keeps the account of every key in Redis: its record, and the
+// permits taken from its limit.
+//
+// Redis is the authority. What the ledger remembers of it only guesses at the
+// next answer, so that one round trip usually settles both questions: the
+// permit is taken by a script on the condition that the record is still the one
+// the caller was authorised by. A guess that was wrong takes nothing and is
+// made again from the record that came back.
+//
+// HTTP, JWTs and metrics stay outside.
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
+)
+
+// attempts bounds how often a request follows a record that changes under it.
+const attempts = 4
+
+// Ledger is safe for concurrent use.
+type Ledger struct {
+	opts    Options
+	client  redis.UniversalClient
+	limiter *redislimit.Limiter
+	seen    *cache
+	now     func() time.Time
+	state   state
+	told    *onceEach
+}
+
+// Open makes a ledger. It does not wait for Redis and does not fail when Redis
+// is away: requests then get [ErrUnavailable] until it is there.
+func Open(o Options) *Ledger {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, time.Duration, string) {}
+	}
+	redis.SetLogger(clientLog{o.Logger})
+	client := newClient(o)
+	return &Ledger{
+		opts:    o,
+		client:  client,
+		limiter: redislimit.New(client, redislimit.Options{HashTag: o.cluster()}),
+		seen:    newCache(o.CacheSize),
+		now:     time.Now,
+		told:    newOnceEach(o.CacheSize),
+	}
+}
+
+// Close ends the connections. Calls under way fail with [ErrUnavailable].
+func (l *Ledger) Close() error { return l.client.Close() }
+
+// Permit is the ledger's answer to one request. Whether the permit was granted
+// stands in Decision; a refusal by limit is not an error.
+type Permit struct {
+	Record   *Record
+	Decision ratelimit.Decision
+	Waited   time.Duration // for Redis
+}
+
+// Take settles a request of apiKey: it finds the live record, has allow judge
+// the request by it, and takes one permit from the key's limit. Nothing is
+// taken when the record is missing ([ErrUnknown]), over ([ErrExpired]) or
+// unreadable ([ErrRecord]), or when allow returns an error, which comes back as
+// it is. allow may be called again when the record has changed; it must be quick.
+//
+// Cost: one round trip when the record is the one last seen, two for a key that
+// this process has not seen or whose record changed. It never waits longer than
+// Options.Timeout; then, and for every fault of Redis, the error is
+// [ErrUnavailable].
+func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+	start := l.now()
+	budget, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	defer cancel()
+
+	permit, err := l.take(budget, apiKey, allow)
+	permit.Waited = l.now().Sub(start)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // the caller left: that is no fault of Redis
+	}
+	if errors.Is(err, ErrRecord) && l.told.first(apiKey) {
+		l.opts.Logger.Error("a key's record cannot be used: write it anew or revoke it",
+			"key", KeyHash(apiKey), "err", err)
+	}
+	return permit, err
+}
+
+func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+	rec, live := l.seen.get(apiKey), false
+	for range attempts {
+		if rec == nil {
+			var err error
+			if rec, err = l.fetch(ctx, apiKey); err != nil {
+				return Permit{}, err
+			}
+			live = true
+		}
+		if err := l.authorise(rec, allow); err != nil {
+			if live {
+				return Permit{Record: rec}, err
+			}
+			rec = nil // a record from memory may guess, but never refuse
+			continue
+		}
+		out, err := l.takeIf(ctx, apiKey, rec)
+		if err != nil {
+			return Permit{}, err
+		}
+		if !out.Changed {
+			return Permit{Record: rec, Decision: out.Decision}, nil
+		}
+		if rec, err = l.learn(apiKey, out.Current, out.Exists); err != nil {
+			return Permit{}, err
+		}
+		live = true
+	}
+	return Permit{}, fmt.Errorf("%w: the key's record changed %d times in one request", ErrUnavailable, attempts)
+}
+
+func (l *Ledger) authorise(rec *Record, allow func(*Record) error) error {
+	if !rec.Expires.IsZero() && !l.now().Before(rec.Expires) {
+		return ErrExpired
+	}
+	return allow(rec)
+}
+
+// fetch reads the live record alone, without taking anything.
+func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
+	start := l.now()
+	raw, err := l.client.Get(ctx, l.recordKey(apiKey)).Result()
+	l.observe("record", start, err)
+	if errors.Is(err, redis.Nil) {
+		return l.learn(apiKey, "", false)
+	}
+	if err != nil {
+		return nil, l.fault(apiKey, err)
+	}
+	return l.learn(apiKey, raw, true)
+}
+
+// takeIf takes a permit if rec is still what Redis holds. Gathering concurrent
+// callers into one call belongs here: callers with the same key and the same
+// rec ask the same question.
+func (l *Ledger) takeIf(ctx context.Context, apiKey string, rec *Record) (redislimit.Outcome, error) {
+	start := l.now()
+	guard := redislimit.Guard{Key: l.recordKey(apiKey), Value: rec.raw}
+	out, err := l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
+	l.observe("take", start, err)
+	if err != nil {
+		return out, l.fault(apiKey, err)
+	}
+	return out, nil
+}
+
+// learn takes in what Redis holds of a key now.
+func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
+	if !exists {
+		l.seen.drop(apiKey)
+		return nil, ErrUnknown
+	}
+	rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
+	if err != nil {
+		l.seen.drop(apiKey)
+		l.opts.Observe("record", 0, kind(err))
+		return nil, err
+	}
+	l.seen.put(apiKey, rec)
+	return rec, nil
+}
+
+// fault turns what the client reported into what callers can act on.
+func (l *Ledger) fault(apiKey string, err error) error {
+	k := kind(err)
+	if k == "wrongtype" { // the value under the key's name is not a string: the key's fault, not Redis's
+		l.seen.drop(apiKey)
+		return fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	return fmt.Errorf("%w (%s): %w", ErrUnavailable, k, err)
+}
+
+func (l *Ledger) observe(op string, start time.Time, err error) {
+	l.opts.Observe(op, l.now().Sub(start), kind(err))
+}
+
+// Create writes the record of a new key, to vanish after ttl. It never
+// overwrites: [ErrExists] if the key has a record. It returns the record's name.
+func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string, error) {
+	raw, err := json.Marshal(g)
+	if err != nil {
+		return "", err
+	}
+	name := l.recordKey(g.APIKey)
+	start := l.now()
+	err = l.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+	l.observe("create", start, err)
+	switch {
+	case errors.Is(err, redis.Nil):
+		return name, ErrExists
+	case err != nil:
+		return name, l.fault(g.APIKey, err)
+	}
+	return name, nil
+}
+
+func (l *Ledger) recordKey(apiKey string) string {
+	if l.opts.cluster() {
+		return l.opts.Prefix + "{" + apiKey + "}"
+	}
+	return l.opts.Prefix + apiKey
+}
+
+// KeyHash names an api_key where the key itself must not stand: in logs. It is
+// the first 12 hex digits of the key's SHA-256.
+func KeyHash(apiKey string) string {
+	sum := sha256.Sum256([]byte(apiKey))
+	return hex.EncodeToString(sum[:6])
+}

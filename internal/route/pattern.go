@@ -1,0 +1,113 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrPattern is wrapped by every error of [Check].
+var ErrPattern = errors.New("route pattern")
+
+// Check reports what is wrong with a pattern, and what would be right. Beside
+// the syntax it refuses what no request can have, such as a dot segment or an
+// empty one: a pattern that never matches is a mistake. The error wraps
+// [ErrPattern].
+func Check(pattern string) error {
+	if _, _, fault := parse(pattern); fault != "" {
+		return fmt.Errorf("%w %q: %s", ErrPattern, pattern, fault)
+	}
+	return nil
+}
+
+// parse takes a pattern apart. The method is "" when the pattern has none.
+// A fault is a sentence for people; method and path are then meaningless.
+func parse(pattern string) (method, path, fault string) {
+	path = pattern
+	if !strings.HasPrefix(pattern, "/") {
+		before, after, found := strings.Cut(pattern, " ")
+		if !found {
+			return "", "", "must start with / or with a method and one space, as in /users/* or GET /users/*"
+		}
+		if fault := methodFault(before); fault != "" {
+			return "", "", fault
+		}
+		method, path = before, after
+	}
+	if fault := pathFault(path); fault != "" {
+		return "", "", fault
+	}
+	return method, path, ""
+}
+
+// methodFault holds a method to an RFC 9110 token without lower-case letters.
+func methodFault(method string) string {
+	if method == "" {
+		return "starts with a blank: write the path alone, or a method and one space before it"
+	}
+	for _, c := range []byte(method) {
+		switch {
+		case 'a' <= c && c <= 'z':
+			return "the method must be in upper case, as in GET /users/*"
+		case 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return "the method is not a token: write one such as GET or POST"
+		}
+	}
+	return ""
+}
+
+func pathFault(path string) string {
+	switch {
+	case strings.HasPrefix(path, " "):
+		return "one space, not more, stands between the method and the path"
+	case !strings.HasPrefix(path, "/"):
+		return "the path must start with /, as in GET /users/*"
+	}
+	if fault := byteFault(path); fault != "" {
+		return fault
+	}
+	rest, more := path[1:], true
+	for more {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		if fault := segmentFault(segment, !more); fault != "" {
+			return fault
+		}
+	}
+	return ""
+}
+
+func byteFault(path string) string {
+	for _, c := range []byte(path) {
+		switch {
+		case c == '?':
+			return "routes match the path only: leave out the query, from the ? on"
+		case c == '#':
+			return "a fragment never reaches a server: leave it out, from the # on"
+		case c == ' ', c == '\t':
+			return "the path holds a blank: clients send one as %20, so write that"
+		case c == '\\', c == ';':
+			return "no request with a backslash or a semicolon in its path is let in: leave it out"
+		case c < ' ', c >= 0x7f:
+			return "the path must be visible ASCII: write other bytes percent-encoded, as clients send them"
+		}
+	}
+	return ""
+}
+
+func segmentFault(segment string, last bool) string {
+	switch {
+	case segment == "*", segment == "**" && last:
+		return ""
+	case segment == "**":
+		return "** stands only at the end, as in /files/**: use * for one segment in the middle"
+	case strings.Contains(segment, "*"):
+		return "* stands only for a whole segment, as in /users/* or /users/*/posts"
+	case segment == "." || segment == "..":
+		return "no request with a dot segment is let in: write the path that is meant"
+	case segment == "" && !last:
+		return "no request with an empty segment is let in: write / once"
+	}
+	return ""
+}

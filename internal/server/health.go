@@ -1,0 +1,38 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// WithHealth answers /health and /ready in front of next, outside
+// authentication. /health is 200 while the process lives; /ready is 200 while
+// ready returns nil, else 503 with the reason.
+func WithHealth(next http.Handler, ready func() error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			path = "" // a probe asks; anything else is for the gateway to judge
+		}
+		switch path {
+		case "/health":
+			plain(w, http.StatusOK, "Ok")
+		case "/ready":
+			if err := ready(); err != nil {
+				plain(w, http.StatusServiceUnavailable, err.Error())
+				return
+			}
+			plain(w, http.StatusOK, "Ok")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // nobody to tell when the prober left
+}

@@ -1,0 +1,105 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+var (
+	// ErrUnreachable means that no connection to the backend could be made.
+	ErrUnreachable = errors.New("the backend cannot be reached")
+	// ErrTimeout means that the backend took the connection or the request, and did not answer in time.
+	ErrTimeout = errors.New("the backend did not answer in time")
+	// ErrInvalid means that what the backend sent is not an HTTP answer.
+	ErrInvalid = errors.New("the backend sent no valid answer")
+	// ErrCut means that the answer ended before it was whole, after its beginning was passed on.
+	ErrCut = errors.New("the backend's answer was cut off")
+	// ErrGone means that the client left before the answer was there.
+	ErrGone = errors.New("the client went away")
+	// ErrBodyTooLarge means that the request's body exceeds Options.MaxBody.
+	ErrBodyTooLarge = errors.New("the request's body is too large")
+	// ErrBody means that the request's body could not be read: its framing is broken, or it stalled.
+	ErrBody = errors.New("the request's body cannot be read")
+)
+
+// classify names the party whose fault it is that there is no answer. The body's
+// own fault comes first: what the transport says then is only its echo.
+func classify(ctx context.Context, err, body error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](body); ok {
+		return ErrBodyTooLarge
+	}
+	if ctx.Err() != nil {
+		return ErrGone
+	}
+	if body != nil {
+		return fmt.Errorf("%w: %w", ErrBody, body)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
+	}
+	if unreachable(err) {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return fmt.Errorf("%w: %w", ErrInvalid, err)
+}
+
+func unreachable(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return true
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok
+}
+
+func cut(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrCut, ErrGone)
+	}
+	return ErrCut
+}
+
+// body remembers why reading a request's body failed, so that a client's broken
+// framing is not blamed on the backend. The transport reads it in a goroutine
+// of its own.
+type body struct {
+	io.ReadCloser
+	failed atomic.Pointer[error]
+}
+
+func newBody(w http.ResponseWriter, r io.ReadCloser, limit int64) *body {
+	if limit > 0 && r != nil && r != http.NoBody {
+		r = http.MaxBytesReader(w, r, limit)
+	}
+	return &body{ReadCloser: r}
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+func (b *body) fault() error {
+	if failed := b.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
+}

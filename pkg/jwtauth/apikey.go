@@ -1,0 +1,35 @@
+package jwtauth
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+)
+
+const (
+	minAPIKeySize = 16
+	maxAPIKeySize = 128
+)
+
+// NewAPIKey returns 16 random bytes as 22 characters of base64url without
+// padding. No two calls will return the same key.
+func NewAPIKey() string {
+	var key [16]byte
+	_, _ = rand.Read(key[:]) // never fails: the program ends first
+	return base64.RawURLEncoding.EncodeToString(key[:])
+}
+
+// ValidAPIKey reports whether s matches ^[A-Za-z0-9_-]{16,128}$, which makes
+// it safe as a part of a storage key.
+func ValidAPIKey(s string) bool {
+	if len(s) < minAPIKeySize || len(s) > maxAPIKeySize {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,90 @@
+package jwtauth
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+const maxKeyIDSize = 64 // characters
+
+// A header's names are understood or, for these, refused in any case. They ask
+// for processing that is not done here (crit, b64, zip, enc, cty), or offer a
+// key from outside (the rest): RFC 7515, section 4.1; RFC 7516; RFC 7797.
+var (
+	understood  = []string{"alg", "typ", "kid"}
+	unsupported = []string{
+		"crit", "b64", "zip", "enc", "cty",
+		"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256",
+	}
+)
+
+// checkHeader reads a header that is not in canonical form. It runs before the
+// signature is known to hold, so its cost is bounded by the object reader.
+func (v *Verifier) checkHeader(part string) error {
+	header, ok := decode(make([]byte, 0, 128), part)
+	if !ok {
+		return invalid("header is not canonical base64url")
+	}
+	r := objectReader{buf: header}
+	hasAlgorithm := false
+	for r.next() {
+		var err error
+		switch string(r.name()) {
+		case "alg":
+			hasAlgorithm = true
+			err = v.checkAlgorithm(&r)
+		case "typ":
+			err = checkType(&r)
+		case "kid":
+			err = checkKeyID(&r)
+		default:
+			err = checkOther(r.name())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := r.err(); err != nil {
+		return invalid("header: %v", err)
+	}
+	if !hasAlgorithm {
+		return invalid(`header "alg" is missing`)
+	}
+	return nil
+}
+
+func (v *Verifier) checkAlgorithm(r *objectReader) error {
+	if want := v.key.Algorithm(); r.kind() != '"' || string(r.value()) != want {
+		return invalid(`header "alg" is not %q`, want)
+	}
+	return nil
+}
+
+// checkType accepts plain tokens and access tokens (RFC 9068, section 2.1).
+func checkType(r *objectReader) error {
+	if r.kind() == '"' && (bytes.EqualFold(r.value(), []byte("JWT")) || bytes.EqualFold(r.value(), []byte("at+jwt"))) {
+		return nil
+	}
+	return invalid(`header "typ" is neither "JWT" nor "at+jwt"`)
+}
+
+// checkKeyID refuses every key id, for the verifier's only key has none.
+func checkKeyID(r *objectReader) error {
+	switch {
+	case r.kind() != '"':
+		return invalid(`header "kid" is not a string`)
+	case utf8.RuneCount(r.value()) > maxKeyIDSize:
+		return invalid(`header "kid" is longer than %d characters`, maxKeyIDSize)
+	}
+	return invalid(`header "kid" names no known key`)
+}
+
+func checkOther(name []byte) error {
+	if known, ok := caseVariant(name, unsupported); ok {
+		return invalid("header %q is not supported", known)
+	}
+	if known, ok := caseVariant(name, understood); ok {
+		return invalid("a header member differs from %q only in case", known)
+	}
+	return nil
+}

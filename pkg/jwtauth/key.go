@@ -1,0 +1,150 @@
+package jwtauth
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	minSecretSize = 32 // bytes
+	redacted      = "[redacted]"
+)
+
+var (
+	// ErrWeakSecret means that a secret can be guessed: it is missing, shorter
+	// than 32 bytes, or one byte repeated.
+	ErrWeakSecret = errors.New("weak secret")
+	// ErrAlgorithm means that an algorithm is not one that this package offers.
+	ErrAlgorithm = errors.New("unsupported algorithm")
+)
+
+// Key is an algorithm bound to its secret. It signs tokens, and verifies them
+// through a [Verifier]. A Key is safe for concurrent use. Its zero value is
+// no key: it signs nothing, and no Verifier can be made from it.
+//
+// However a Key is formatted, logged or marshaled, the result is "[redacted]".
+// Where reflection gets around the methods, as in an unexported field of a
+// printed struct, it finds a function and not the secret.
+type Key struct {
+	method *jwt.SigningMethodHMAC
+	secret func() any // a []byte, already in the type that method takes
+}
+
+// NewHMACKey binds secret to algorithm, which is HS256, HS384 or HS512; any
+// other is [ErrAlgorithm]. The secret is copied.
+//
+// A secret must have at least 32 bytes, whatever the algorithm, and must not be
+// one byte repeated; else the error wraps [ErrWeakSecret]. RFC 7518, section
+// 3.2, asks for as many bytes as the hash has: 32, 48 or 64.
+func NewHMACKey(algorithm string, secret []byte) (Key, error) {
+	method, err := hmacMethod(algorithm)
+	if err != nil {
+		return Key{}, err
+	}
+	if err := checkSecret(secret); err != nil {
+		return Key{}, err
+	}
+	var boxed any = bytes.Clone(secret)
+	return Key{method, func() any { return boxed }}, nil
+}
+
+func hmacMethod(algorithm string) (*jwt.SigningMethodHMAC, error) {
+	switch algorithm {
+	case "HS256":
+		return jwt.SigningMethodHS256, nil
+	case "HS384":
+		return jwt.SigningMethodHS384, nil
+	case "HS512":
+		return jwt.SigningMethodHS512, nil
+	}
+	return nil, fmt.Errorf("%w %q: use HS256, HS384 or HS512", ErrAlgorithm, algorithm)
+}
+
+func checkSecret(secret []byte) error {
+	const remedy = "use at least 32 random bytes, such as openssl rand -base64 48 prints"
+	switch {
+	case len(secret) == 0:
+		return fmt.Errorf("%w: it is empty; %s", ErrWeakSecret, remedy)
+	case len(secret) < minSecretSize:
+		return fmt.Errorf("%w: it has %d bytes; %s", ErrWeakSecret, len(secret), remedy)
+	case bytes.Count(secret, secret[:1]) == len(secret):
+		return fmt.Errorf("%w: it is one byte repeated; %s", ErrWeakSecret, remedy)
+	}
+	return nil
+}
+
+// Algorithm is the key's "alg" (RFC 7518, section 3.1), or "" for the zero Key.
+func (k Key) Algorithm() string {
+	if k.method == nil {
+		return ""
+	}
+	return k.method.Name
+}
+
+// Sign writes c as a token whose header is exactly {"alg":…,"typ":"JWT"}.
+//
+// It refuses with [ErrInvalid] what no [Verifier] would accept at any time: an
+// API key that is not [ValidAPIKey], times outside the years 1970 to 9999, a
+// token larger than 8 KiB. It does not ask whether the token has expired. The
+// zero Key refuses with [ErrWeakSecret].
+func (k Key) Sign(c Claims) (string, error) {
+	if k.method == nil {
+		return "", fmt.Errorf("%w: the key was not made by NewHMACKey", ErrWeakSecret)
+	}
+	if err := c.check(); err != nil {
+		return "", err
+	}
+	if c.AllowedRoutes == nil {
+		c.AllowedRoutes = []string{} // [] and not null
+	}
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", invalid(`claim "expires_at" has no RFC 3339 form`)
+	}
+	signed := k.header() + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := k.method.Sign(signed, k.secret())
+	if err != nil {
+		return "", fmt.Errorf("sign with %s: %w", k.Algorithm(), err)
+	}
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	if len(token) > maxTokenSize {
+		return "", invalid("larger than %d bytes", maxTokenSize)
+	}
+	return token, nil
+}
+
+func (c Claims) check() error {
+	switch {
+	case !ValidAPIKey(c.APIKey):
+		return invalid(`claim "api_key" is not an API key`)
+	case c.Expires < 0 || c.Expires > maxNumericDate:
+		return invalid(`claim "exp" is out of range`)
+	case c.IssuedAt < 0 || c.IssuedAt > maxNumericDate:
+		return invalid(`claim "iat" is out of range`)
+	}
+	return nil
+}
+
+// header is the encoded header of every token that k signs.
+func (k Key) header() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"` + k.method.Name + `","typ":"JWT"}`))
+}
+
+// Format writes "[redacted]", whatever the verb and its flags.
+func (Key) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redacted) }
+
+// String returns "[redacted]".
+func (Key) String() string { return redacted }
+
+// MarshalText returns "[redacted]"; encoding/json and others use it.
+func (Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue returns "[redacted]".
+func (Key) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -1,0 +1,182 @@
+package jwtauth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Verifier accepts the tokens of one key. It is safe for concurrent use.
+type Verifier struct {
+	key    Key
+	header string // what Key.Sign writes, encoded: most tokens begin with it
+}
+
+// NewVerifier makes a verifier for the tokens that key signs. The zero Key is
+// refused with [ErrWeakSecret].
+func NewVerifier(key Key) (*Verifier, error) {
+	if key.method == nil {
+		return nil, fmt.Errorf("%w: the key was not made by NewHMACKey", ErrWeakSecret)
+	}
+	return &Verifier{key: key, header: key.header()}, nil
+}
+
+// Verify returns what token establishes at the time now.
+//
+// The checks run from cheap to dear, and the payload is decoded only once the
+// signature holds:
+//
+//   - at most 8 KiB, three parts, each in canonical base64url (RFC 4648, section
+//     5) without padding;
+//   - a header that names the key's own algorithm, and whose "typ", if any, is
+//     "JWT" or "at+jwt"; members that change how a token is processed, or name a
+//     key, are refused, and unknown ones are ignored (RFC 7515, section 4);
+//   - the signature;
+//   - a payload that is one JSON object with unique names, no claim's name in
+//     another case, and at most 32 levels and 64 members;
+//   - "api_key", as [ValidAPIKey] wants it;
+//   - "exp", and "iat" and "nbf" if present, as integers from 1970 to 9999; the
+//     latter two at most 60 seconds in the future;
+//   - "exp" after now, else [ErrExpired].
+//
+// All other claims, "rate_limit", "expires_at" and "allowed_routes" among them,
+// are informational: only their syntax is read.
+//
+// Every error wraps exactly one of [ErrInvalid] and [ErrExpired]. A token whose
+// header is the one that [Key.Sign] writes costs one allocation beside its HMAC.
+func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
+	p, err := split(token)
+	if err != nil {
+		return Token{}, err
+	}
+	if p.header != v.header {
+		if err := v.checkHeader(p.header); err != nil {
+			return Token{}, err
+		}
+	}
+	if err := v.checkSignature(p); err != nil {
+		return Token{}, err
+	}
+	payload, ok := decode(make([]byte, 0, 512), p.payload)
+	if !ok {
+		return Token{}, invalid("payload is not canonical base64url")
+	}
+	c, err := readClaims(payload)
+	if err != nil {
+		return Token{}, err
+	}
+	return c.at(now.Unix())
+}
+
+func (v *Verifier) checkSignature(p parts) error {
+	if v.key.method == nil {
+		return invalid("the verifier was not made by NewVerifier")
+	}
+	size := v.key.method.Hash.Size()
+	if len(p.signature) != strictBase64.EncodedLen(size) {
+		return invalid("signature has the wrong length")
+	}
+	signature, ok := decode(make([]byte, 0, 64), p.signature)
+	if !ok {
+		return invalid("signature is not canonical base64url")
+	}
+	if err := v.key.method.Verify(p.signed, signature, v.key.secret()); err != nil {
+		return invalid("signature does not match")
+	}
+	return nil
+}
+
+// trustedClaims are the claims that decide. A time that is absent is -1.
+type trustedClaims struct {
+	apiKey                       string
+	expires, issuedAt, notBefore int64
+}
+
+// claimNames are the names that may not appear in another case: some reader of
+// the same token, matching without regard to case, would take them for these.
+var claimNames = []string{"api_key", "exp", "iat", "nbf", "rate_limit", "expires_at", "allowed_routes"}
+
+func readClaims(payload []byte) (trustedClaims, error) {
+	c := trustedClaims{expires: -1, issuedAt: -1, notBefore: -1}
+	r := objectReader{buf: payload}
+	for r.next() {
+		var err error
+		switch string(r.name()) {
+		case "api_key":
+			c.apiKey, err = apiKeyClaim(&r)
+		case "exp":
+			c.expires, err = timeClaim(&r, "exp")
+		case "iat":
+			c.issuedAt, err = timeClaim(&r, "iat")
+		case "nbf":
+			c.notBefore, err = timeClaim(&r, "nbf")
+		case "rate_limit", "expires_at", "allowed_routes":
+		default:
+			if known, ok := caseVariant(r.name(), claimNames); ok {
+				err = invalid("a claim differs from %q only in case", known)
+			}
+		}
+		if err != nil {
+			return trustedClaims{}, err
+		}
+	}
+	if err := r.err(); err != nil {
+		return trustedClaims{}, invalid("payload: %v", err)
+	}
+	return c, nil
+}
+
+// at decides about c at the time now, in Unix seconds. Expiry comes last, so
+// that an expired token is one with no other fault.
+func (c trustedClaims) at(now int64) (Token, error) {
+	switch {
+	case c.apiKey == "":
+		return Token{}, invalid(`claim "api_key" is missing`)
+	case c.expires < 0:
+		return Token{}, invalid(`claim "exp" is missing`)
+	case c.issuedAt > now+leeway:
+		return Token{}, invalid(`claim "iat" is in the future`)
+	case c.notBefore > now+leeway:
+		return Token{}, invalid(`claim "nbf" is in the future`)
+	}
+	expires := time.Unix(c.expires, 0).UTC()
+	if c.expires <= now {
+		return Token{}, fmt.Errorf("%w: since %s", ErrExpired, expires.Format(time.RFC3339))
+	}
+	return Token{APIKey: c.apiKey, Expires: expires}, nil
+}
+
+func apiKeyClaim(r *objectReader) (string, error) {
+	if r.kind() != '"' {
+		return "", invalid(`claim "api_key" is not a string`)
+	}
+	key := string(r.value())
+	if !ValidAPIKey(key) {
+		return "", invalid(`claim "api_key" is not 16 to 128 letters, digits, "_" or "-"`)
+	}
+	return key, nil
+}
+
+func timeClaim(r *objectReader, name string) (int64, error) {
+	seconds, err := strconv.ParseInt(string(r.value()), 10, 64)
+	switch {
+	case r.kind() != '-' && r.kind() != '0', errors.Is(err, strconv.ErrSyntax):
+		return 0, invalid("claim %q is not an integer", name)
+	case err != nil, r.kind() == '-', seconds > maxNumericDate:
+		return 0, invalid("claim %q is out of range", name)
+	}
+	return seconds, nil
+}
+
+// caseVariant returns the one of names that name equals under Unicode case
+// folding, which also takes a Kelvin sign for a k.
+func caseVariant(name []byte, names []string) (string, bool) {
+	for _, known := range names {
+		if bytes.EqualFold(name, []byte(known)) {
+			return known, true
+		}
+	}
+	return "", false
+}

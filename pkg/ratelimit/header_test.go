@@ -1,0 +1,98 @@
+package ratelimit
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestDecisionSetHeader(t *testing.T) {
+	minute := Limit{Permits: 10, Window: time.Minute}
+	tests := []struct {
+		name     string
+		decision Decision
+	}{
+		{"granted", Decision{Limit: minute, Granted: 1, Remaining: 7, Reset: 41*time.Second + 1}},
+		{"refused", Decision{Limit: minute, Reset: 42 * time.Second, RetryAfter: 42 * time.Second}},
+		{"refused-at-the-end", Decision{Limit: minute, Reset: time.Nanosecond, RetryAfter: time.Nanosecond}},
+		{"refused-without-a-time", Decision{Limit: minute}},
+		{"granted-in-part", Decision{Limit: minute, Granted: 2, Reset: time.Second, RetryAfter: time.Second}},
+		{"largest", Decision{Limit: Limit{Permits: MaxPermits, Window: 24 * time.Hour}, Granted: 1, Remaining: MaxPermits - 1, Reset: 24 * time.Hour}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := http.Header{}
+			tt.decision.SetHeader(h)
+			var got bytes.Buffer
+			if err := h.Write(&got); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, tt.name, got.Bytes())
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", "header", name+".golden")
+	got = bytes.ReplaceAll(got, []byte("\r\n"), []byte("\n"))
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("header is\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestSetHeaderReplacesAndIsFoundByGet(t *testing.T) {
+	h := http.Header{}
+	h.Set("RateLimit", "from elsewhere")
+	h.Set("X-RateLimit-Limit", "from elsewhere")
+	Decision{Limit: Limit{Permits: 10, Window: time.Minute}, Remaining: 3, Reset: time.Second}.SetHeader(h)
+
+	for name, want := range map[string]string{
+		"RateLimit-Policy":      `"default";q=10;w=60`,
+		"RateLimit":             `"default";r=3;t=1`,
+		"X-RateLimit-Limit":     "10",
+		"X-RateLimit-Remaining": "3",
+		"X-RateLimit-Reset":     "1",
+		"Retry-After":           "1",
+	} {
+		if got := h.Values(name); len(got) != 1 || got[0] != want {
+			t.Errorf("%s is %q, want %q alone", name, got, want)
+		}
+	}
+}
+
+// The values share one array: adding to a field must not run into the next.
+func TestSetHeaderValuesAreApart(t *testing.T) {
+	h := http.Header{}
+	Decision{Limit: Limit{Permits: 10, Window: time.Minute}, Granted: 1}.SetHeader(h)
+	before := fmt.Sprint(h["X-Ratelimit-Remaining"])
+	h.Add("X-RateLimit-Limit", "20")
+	if got := fmt.Sprint(h["X-Ratelimit-Remaining"]); got != before {
+		t.Errorf("after an Add to its neighbour the field is %s, want %s", got, before)
+	}
+}
+
+func BenchmarkSetHeader(b *testing.B) {
+	d := Decision{Limit: Limit{Permits: 1000, Window: time.Minute}, Granted: 1, Remaining: 421, Reset: 42 * time.Second}
+	h := http.Header{}
+	b.ReportAllocs()
+	for b.Loop() {
+		d.SetHeader(h)
+	}
+}

@@ -1,0 +1,49 @@
+package ratelimit
+
+import "time"
+
+// WindowStart returns the start of the window that holds now. Windows begin at
+// multiples of window counted in Unix seconds, so every process that agrees on
+// the time agrees on the start. A window below one second counts as one second,
+// and a fraction of a second in it is dropped.
+func WindowStart(now time.Time, window time.Duration) time.Time {
+	length := max(int64(window/time.Second), 1)
+	into := now.Unix() % length
+	if into < 0 {
+		into += length // Go's remainder follows the dividend; windows before 1970 start earlier too.
+	}
+	return time.Unix(now.Unix()-into, 0).In(now.Location())
+}
+
+// DecideFixedWindow decides a request for n permits at now. countAfter is the
+// permits charged in now's window with these n included, as Redis's INCRBY
+// answers it; the order in which several requests were added is thus the order
+// in which they are served. Of the n the first
+//
+//	clamp(limit.Permits − (countAfter − n), 0, n)
+//
+// are granted. A store must not keep the rest charged. Arguments out of range
+// are brought into it: a negative count is 0, and sums saturate.
+func DecideFixedWindow(limit Limit, countAfter, n int64, now time.Time) Decision {
+	permits, n := max(limit.Permits, 0), max(n, 0)
+	before := max(max(countAfter, 0)-n, 0)
+	left := max(permits-before, 0)
+
+	d := Decision{
+		Limit:   limit,
+		Granted: min(left, n),
+		Reset:   untilWindowEnd(now, limit.Window),
+	}
+	d.Remaining = left - d.Granted
+	if d.Granted < n {
+		d.RetryAfter = d.Reset
+	}
+	return d
+}
+
+// untilWindowEnd is positive, whatever the arguments.
+func untilWindowEnd(now time.Time, window time.Duration) time.Duration {
+	window = max(window.Truncate(time.Second), time.Second)
+	into := now.Sub(WindowStart(now, window))
+	return max(window-into, 1)
+}
