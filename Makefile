@@ -23,7 +23,8 @@ help: ## list the targets
 
 .PHONY: run
 run: ## try it: the gateway with Redis, a backend, a secret and a token in one process
-	@$(GO) run ./cmd/tykctl serve --dev $(ARGS)
+	@$(GO) build -o $(BIN)/tykctl ./cmd/tykctl
+	@$(BIN)/tykctl serve --dev $(ARGS)
 
 .PHONY: build
 build: ## build the static binary, bin/tykctl

@@ -53,12 +53,12 @@ func (a *app) serveDev(ctx context.Context, target string) error {
   backend  %s
   redis    %s (in this process; try: tykctl … --redis %[4]s)
 
-  The token below may make %d requests in each %s:
+  The token below may make %d requests in each window of %.0f s:
 
 %s
 
 `, in.server.Addr(), in.server.MetricsAddr(), backend, redis.Addr(),
-		token.RateLimit, cfg.Application.RateLimit.Window, curlLine(token, in.server.Addr().String()))
+		token.RateLimit, cfg.Application.RateLimit.Window.Seconds(), curlLine(token, in.server.Addr().String()))
 	if err != nil {
 		return err
 	}
