@@ -17,7 +17,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts that specify the commands: what is typed, what is
 // printed where, and the exit code. `exits N command…` runs a command that must
-// end with N; `redis` starts a real Redis at $REDIS.
+// end with N; `redis` starts a real Redis at $REDIS, and `redis-tls` one
+// that speaks TLS there, with the certificate $CERT and a user of its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -32,6 +33,15 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv("REDIS", redistest.Start(t).Addr)
+			},
+			"redis-tls": func(ts *testscript.TestScript, _ bool, _ []string) {
+				cert, key := certificate(t)
+				addr := closedPort(t)
+				_, port, _ := net.SplitHostPort(addr)
+				redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
+					"--tls-auth-clients", "no", "--user", "gateway", "on", ">tls-password-canary", "~*", "+@all", "--user", "default", "off")
+				ts.Setenv("REDIS", addr)
+				ts.Setenv("CERT", cert)
 			},
 			"exits": exits,
 		},

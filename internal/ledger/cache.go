@@ -20,8 +20,10 @@ type cache struct {
 	perShard int
 }
 
+// newCache makes a cache of size records, rounded up to a multiple of shards;
+// with 0 it holds none.
 func newCache(size int) *cache {
-	c := &cache{seed: maphash.MakeSeed(), perShard: max(size/shards, 1)}
+	c := &cache{seed: maphash.MakeSeed(), perShard: (size + shards - 1) / shards}
 	for i := range c.shard {
 		c.shard[i].records = make(map[string]*Record)
 	}
@@ -36,6 +38,9 @@ func (c *cache) get(apiKey string) *Record {
 }
 
 func (c *cache) put(apiKey string, rec *Record) {
+	if c.perShard == 0 {
+		return
+	}
 	s := &c.shard[maphash.String(c.seed, apiKey)%shards]
 	s.Lock()
 	defer s.Unlock()

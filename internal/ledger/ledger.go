@@ -57,7 +57,7 @@ func Open(o Options) *Ledger {
 		limiter: redislimit.New(client, redislimit.Options{HashTag: o.cluster()}),
 		seen:    newCache(o.CacheSize),
 		now:     time.Now,
-		told:    newOnceEach(o.CacheSize),
+		told:    newOnceEach(maxTold),
 	}
 }
 

@@ -76,6 +76,9 @@ func (l *Ledger) look(ctx context.Context) {
 	}
 }
 
+// maxTold bounds the keys whose records were complained of.
+const maxTold = 10_000
+
 // onceEach remembers which keys have been complained of, so that a broken
 // record under load fills no disk. Once full it forgets all and starts over.
 type onceEach struct {

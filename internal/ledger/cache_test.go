@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"strconv"
+	"testing"
+)
+
+func TestCacheIsBounded(t *testing.T) {
+	c := newCache(160)
+	for i := range 10_000 {
+		key := strconv.Itoa(i)
+		c.put(key, &Record{raw: key})
+		if got := c.get(key); got == nil || got.raw != key {
+			t.Fatalf("the record last put is not there: %v", got)
+		}
+	}
+	held := 0
+	for i := range c.shard {
+		held += len(c.shard[i].records)
+	}
+	if held > 160 || held < 100 {
+		t.Errorf("%d records are held, want about 160 and no more", held)
+	}
+	c.drop("9999")
+	if c.get("9999") != nil {
+		t.Error("a dropped record is still there")
+	}
+}
+
+func TestCacheReplacesInPlace(t *testing.T) {
+	c := newCache(shards) // one record in each shard
+	c.put("a", &Record{raw: "old"})
+	c.put("a", &Record{raw: "new"})
+	if got := c.get("a"); got == nil || got.raw != "new" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestCacheOfNothing(t *testing.T) {
+	c := newCache(0)
+	c.put("a", &Record{})
+	c.put("b", &Record{})
+	if c.get("a") != nil || c.get("b") != nil {
+		t.Error("a cache of size 0 holds records")
+	}
+}
+
+func TestOnceEach(t *testing.T) {
+	o := newOnceEach(2)
+	for _, tt := range []struct {
+		key  string
+		want bool
+	}{
+		{"a", true}, {"a", false}, {"b", true}, {"b", false},
+		{"c", true}, // full: it starts over
+		{"a", true}, {"c", false},
+	} {
+		if got := o.first(tt.key); got != tt.want {
+			t.Errorf("first(%q) = %v, want %v", tt.key, got, tt.want)
+		}
+	}
+}

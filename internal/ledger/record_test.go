@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+func TestDecode(t *testing.T) {
+	const key = "an-api-key-of-the-tests"
+	minute := ratelimit.Limit{Permits: 10, Window: time.Minute}
+	exp := time.Unix(1_800_000_000, 0)
+	for name, tt := range map[string]struct {
+		raw     string
+		limit   ratelimit.Limit
+		expires time.Time
+		allows  string // a path
+	}{
+		"what token gen writes": {
+			raw: `{"api_key":"an-api-key-of-the-tests","rate_limit":10,"expires_at":"2027-01-15T08:00:00Z",` +
+				`"allowed_routes":["/a"],"exp":1800000000,"iat":1}`,
+			limit: minute, expires: exp, allows: "/a",
+		},
+		"a limit and routes alone":        {raw: `{"rate_limit":10,"allowed_routes":["/a"]}`, limit: minute, allows: "/a"},
+		"numbers of a language of floats": {raw: `{"rate_limit":10.0,"exp":1.8e9}`, limit: minute, expires: exp},
+		"fields of somebody else's":       {raw: `{"rate_limit":10,"owner":{"name":"x"},"tags":[1]}`, limit: minute},
+		"a window of its own":             {raw: `{"rate_limit":10,"window":"1h"}`, limit: ratelimit.Limit{Permits: 10, Window: time.Hour}},
+		"an algorithm by name": {
+			raw:   `{"rate_limit":10,"algorithm":"fixed_window"}`,
+			limit: ratelimit.Limit{Algorithm: ratelimit.FixedWindow, Permits: 10, Window: time.Minute},
+		},
+		"nothing allowed":               {raw: `{"rate_limit":0}`, limit: ratelimit.Limit{Window: time.Minute}},
+		"expires_at before exp":         {raw: `{"rate_limit":10,"expires_at":"2027-01-15T08:00:00Z","exp":1900000000}`, limit: minute, expires: exp},
+		"exp before expires_at":         {raw: `{"rate_limit":10,"expires_at":"2030-01-01T00:00:00Z","exp":1800000000}`, limit: minute, expires: exp},
+		"nulls are fields left out":     {raw: `{"rate_limit":10,"expires_at":null,"window":null,"exp":null}`, limit: minute},
+		"a route that is not a pattern": {raw: `{"rate_limit":10,"allowed_routes":["/a","b*"]}`, limit: minute, allows: "/a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec, err := decode(tt.raw, key, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rec.Limit != tt.limit || !rec.Expires.Equal(tt.expires) || rec.raw != tt.raw {
+				t.Errorf("limit %+v, expires %v; want %+v, %v", rec.Limit, rec.Expires, tt.limit, tt.expires)
+			}
+			if tt.allows != "" && !rec.Routes.Allows("GET", tt.allows) || rec.Routes.Allows("GET", "/elsewhere") {
+				t.Errorf("routes %q", rec.Routes.Patterns())
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, raw := range []string{
+		``, `null`, `[]`, `"x"`, `{`, `{"rate_limit":10}x`,
+		`{}`, `{"rate_limit":null}`, `{"rate_limit":"ten"}`, `{"rate_limit":1.5}`, `{"rate_limit":-1}`, `{"rate_limit":1e300}`,
+		`{"rate_limit":9223372036854775807}`,
+		`{"rate_limit":10,"window":"soon"}`, `{"rate_limit":10,"window":60}`, `{"rate_limit":10,"window":"0s"}`, `{"rate_limit":10,"window":"-1m"}`,
+		`{"rate_limit":10,"algorithm":"guess"}`,
+		`{"rate_limit":10,"expires_at":"tomorrow"}`, `{"rate_limit":10,"exp":"x"}`,
+		`{"rate_limit":10,"allowed_routes":"/a"}`,
+		`{"rate_limit":10,"api_key":"somebody-elses-key"}`,
+	} {
+		if rec, err := decode(raw, "an-api-key-of-the-tests", time.Minute); !errors.Is(err, ErrRecord) {
+			t.Errorf("%s: %+v, %v; want ErrRecord", raw, rec, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"api_key":"an-api-key-of-the-tests","rate_limit":10,"exp":1800000000,"window":"1m","allowed_routes":["/a"]}`)
+	f.Add(`{"rate_limit":1e3}`)
+	f.Fuzz(func(t *testing.T, raw string) {
+		rec, err := decode(raw, "an-api-key-of-the-tests", time.Minute)
+		switch {
+		case err != nil && !errors.Is(err, ErrRecord):
+			t.Errorf("error %v does not wrap ErrRecord", err)
+		case err == nil && rec.Limit.Validate() != nil:
+			t.Errorf("the limit %+v was let in", rec.Limit)
+		}
+	})
+}
