@@ -395,6 +395,9 @@ func TestDrain(t *testing.T) {
 	if err := w.end(); err != nil {
 		t.Errorf("serve ended with %v", err)
 	}
+	if line := w.log.find("msg", "shutting down"); line["serving_on_for"] != "300ms" {
+		t.Errorf("the log says %v", line)
+	}
 	if conn, err := net.DialTimeout("tcp", strings.TrimPrefix(w.url, "http://"), time.Second); err == nil {
 		conn.Close()
 		t.Error("the port is still open")

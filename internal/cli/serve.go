@@ -69,8 +69,8 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer in.close()
-	in.logger.Info("tykctl serves", "addr", in.server.Addr(), "target", cfg.Application.TargetHost,
-		"metrics", in.server.MetricsAddr(), "version", in.version)
+	in.logger.Info("tykctl serves", "addr", in.server.Addr().String(), "target", cfg.Application.TargetHost.String(),
+		"metrics", in.server.MetricsAddr().String(), "version", in.version)
 	return in.run(ctx)
 }
 

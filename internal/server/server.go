@@ -109,7 +109,7 @@ func (s *Server) Close() error { return errors.Join(s.main.Close(), s.metrics.Cl
 
 func (s *Server) drain(front *http.Server) error {
 	s.draining.Store(true)
-	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay, "then_at_most", s.opts.DrainTimeout)
+	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay.String(), "then_at_most", s.opts.DrainTimeout.String())
 	front.SetKeepAlivesEnabled(false)
 	time.Sleep(s.opts.DrainDelay)
 
