@@ -80,6 +80,21 @@ type Decision struct {
 // may pass, and RetryAfter is 0 only when all of them may.
 func (d Decision) Allowed() bool { return d.Granted > 0 }
 
+// A Usage says how a key stands under a limit.
+type Usage struct {
+	// Limit is the limit that was asked about.
+	Limit Limit
+	// Used is the number of permits granted in the current window. It is above
+	// Limit.Permits when the limit was lowered since.
+	Used int64
+	// Remaining is what is left in the window.
+	Remaining int64
+	// Refused is the number of permits asked for in the window and not granted.
+	Refused int64
+	// Reset is the time until the window ends.
+	Reset time.Duration
+}
+
 // A Limiter grants permits. Implementations are safe for concurrent use.
 type Limiter interface {
 	// Take asks for n permits of key under limit. Taking n at once grants as

@@ -19,8 +19,18 @@ var ErrReply = errors.New("redislimit: malformed reply")
 var (
 	//go:embed take.lua
 	takeSource string
-	takeSHA    = redis.NewScript(takeSource).Hash()
+	//go:embed reset.lua
+	resetSource string
+
+	take  = newScript(takeSource)
+	reset = newScript(resetSource)
 )
+
+type script struct{ source, sha string }
+
+func newScript(source string) *script {
+	return &script{source, redis.NewScript(source).Hash()}
+}
 
 // status is the first element of the script's reply.
 type status int64
@@ -34,10 +44,11 @@ const (
 // A call is one run of the script: it builds the command and reads the reply,
 // but does not send, so that any transport can carry it.
 type call struct {
+	script  *script
 	options Options
 	key     string
 	limit   ratelimit.Limit
-	n       int64
+	n       int64 // 0 to look, and for reset
 	guard   *Guard
 	start   time.Time // of the window that Redis is believed to be in
 }
@@ -46,7 +57,8 @@ type call struct {
 type answer struct {
 	status  status
 	now     int64  // Redis's time in Unix microseconds
-	count   int64  // if taken
+	count   int64  // if taken, those asked for included
+	refused int64  // if taken, and none were asked for
 	current string // if guardChanged, the guard's value
 	exists  bool   // if guardChanged, whether it has one
 }
@@ -61,19 +73,20 @@ func (charge) NoRetry() bool { return true }
 
 // bySHA is the usual command; Redis answers NOSCRIPT when it does not know the
 // script, which bySource then brings along.
-func (c *call) bySHA(ctx context.Context) charge    { return c.command(ctx, "evalsha", takeSHA) }
-func (c *call) bySource(ctx context.Context) charge { return c.command(ctx, "eval", takeSource) }
+func (c *call) bySHA(ctx context.Context) charge    { return c.command(ctx, "evalsha", c.script.sha) }
+func (c *call) bySource(ctx context.Context) charge { return c.command(ctx, "eval", c.script.source) }
 
 func (c *call) command(ctx context.Context, name, script string) charge {
-	args := make([]any, 0, 10)
-	args = append(args, name, script)
-	counter := c.options.CounterKey(c.key, c.start)
-	if c.guard == nil {
-		args = append(args, 1, counter)
-	} else {
-		args = append(args, 2, counter, c.guard.Key)
+	args := make([]any, 0, 11)
+	args = append(args, name, script, 2, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
+	if c.guard != nil {
+		args[2] = 3
+		args = append(args, c.guard.Key)
 	}
-	args = append(args, c.start.Unix(), int64(c.limit.Window/time.Second), c.n, c.limit.Permits)
+	args = append(args, c.start.Unix(), int64(c.limit.Window/time.Second))
+	if c.script == take {
+		args = append(args, c.n, c.limit.Permits)
+	}
 	if c.guard != nil {
 		args = append(args, c.guard.Value)
 	}
@@ -86,8 +99,8 @@ func (c *call) command(ctx context.Context, name, script string) charge {
 // value may be a secret.
 func (c *call) answer(reply any) (answer, error) {
 	fields, ok := reply.([]any)
-	if !ok || len(fields) < 2 || len(fields) > 3 {
-		return answer{}, fmt.Errorf("%w: want an array of 2 or 3", ErrReply)
+	if !ok || len(fields) < 2 || len(fields) > 4 {
+		return answer{}, fmt.Errorf("%w: want an array of 2 to 4", ErrReply)
 	}
 	code, ok := fields[0].(int64)
 	if !ok {
@@ -112,15 +125,26 @@ func (c *call) answer(reply any) (answer, error) {
 	return answer{}, fmt.Errorf("%w: status %d", ErrReply, code)
 }
 
+// taken reads what the script counted: nothing after a reset, one counter after a
+// take, both after a look.
 func (c *call) taken(a answer, rest []any) (answer, error) {
-	if len(rest) != 1 || !c.covers(a.now) {
-		return answer{}, fmt.Errorf("%w: permits taken from the wrong window or without a count", ErrReply)
+	counters := []*int64{&a.count, &a.refused}
+	switch {
+	case c.script == reset:
+		counters = nil
+	case c.n > 0:
+		counters = counters[:1]
 	}
-	count, ok := rest[0].(int64)
-	if !ok || count < c.n {
-		return answer{}, fmt.Errorf("%w: no count, or one below the %d permits in it", ErrReply, c.n)
+	if len(rest) != len(counters) || !c.covers(a.now) {
+		return answer{}, fmt.Errorf("%w: not the current window, or not its %d counters", ErrReply, len(counters))
 	}
-	a.count = count
+	for i, counter := range counters {
+		count, ok := rest[i].(int64)
+		if !ok || count < c.n {
+			return answer{}, fmt.Errorf("%w: no count, or one below the %d permits in it", ErrReply, c.n)
+		}
+		*counter = count
+	}
 	return a, nil
 }
 
@@ -128,8 +152,12 @@ func (c *call) changed(a answer, rest []any) (answer, error) {
 	if c.guard == nil {
 		return answer{}, fmt.Errorf("%w: change of a guard where there is none", ErrReply)
 	}
-	if len(rest) == 0 {
+	switch len(rest) {
+	case 0:
 		return a, nil
+	case 1:
+	default:
+		return answer{}, fmt.Errorf("%w: guard changed to %d values", ErrReply, len(rest))
 	}
 	current, ok := rest[0].(string)
 	if !ok || current == c.guard.Value {
@@ -147,4 +175,10 @@ func (c *call) covers(now int64) bool {
 // decision turns an answer whose status is taken into what the caller gets.
 func (c *call) decision(a answer) ratelimit.Decision {
 	return ratelimit.DecideFixedWindow(c.limit, a.count, c.n, time.UnixMicro(a.now))
+}
+
+// usage turns the answer to a look into what the caller gets.
+func (c *call) usage(a answer) ratelimit.Usage {
+	d := c.decision(a)
+	return ratelimit.Usage{Limit: c.limit, Used: a.count, Remaining: d.Remaining, Refused: a.refused, Reset: d.Reset}
 }

@@ -16,10 +16,11 @@ const secret = "s3cret-record"
 // testCall asks for 3 of 10 permits in the minute that starts at 1200 s.
 func testCall(guarded bool) *call {
 	c := &call{
-		key:   "k",
-		limit: ratelimit.Limit{Permits: 10, Window: time.Minute},
-		n:     3,
-		start: time.Unix(1200, 0),
+		script: take,
+		key:    "k",
+		limit:  ratelimit.Limit{Permits: 10, Window: time.Minute},
+		n:      3,
+		start:  time.Unix(1200, 0),
 	}
 	if guarded {
 		c.guard = &Guard{Key: "record:k", Value: secret}
@@ -33,8 +34,8 @@ func TestCommandArguments(t *testing.T) {
 		guarded bool
 		want    []any
 	}{
-		{"take", false, []any{"evalsha", takeSHA, 1, "rate_count:k:1200", int64(1200), int64(60), int64(3), int64(10)}},
-		{"take if", true, []any{"evalsha", takeSHA, 2, "rate_count:k:1200", "record:k", int64(1200), int64(60), int64(3), int64(10), secret}},
+		{"take", false, []any{"evalsha", take.sha, 2, "rate_count:k:1200", "rate_refused:k:1200", int64(1200), int64(60), int64(3), int64(10)}},
+		{"take if", true, []any{"evalsha", take.sha, 3, "rate_count:k:1200", "rate_refused:k:1200", "record:k", int64(1200), int64(60), int64(3), int64(10), secret}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,6 +95,7 @@ func TestAnswer(t *testing.T) {
 		{"guard gone without a guard", false, []any{int64(2), first}, nil},
 		{"guard's value an integer", true, []any{int64(2), first, int64(7)}, nil},
 		{"guard's value nil", true, []any{int64(2), first, nil}, nil},
+		{"guard changed to two values", true, []any{int64(2), first, "new", "newer"}, nil},
 		{"guard changed to the same", true, []any{int64(2), first, secret}, nil},
 	}
 	for _, tt := range tests {

@@ -58,8 +58,8 @@ func TestClusterKeepsAKeyInOneSlot(t *testing.T) {
 		if err != nil || o.Changed || o.Decision.Granted != 2 {
 			t.Errorf("TakeIf(%q) = %+v, %v; want 2 granted", key, o, err)
 		}
-		if d := mustTake(t, plain, key, limit, 3); d.Granted != 2 {
-			t.Errorf("Take(%q) without a hash tag = %+v, want 2 granted", key, d)
+		if d := mustTake(t, plain, "plain"+key, limit, 3); d.Granted != 2 {
+			t.Errorf("Take(%q) with a hash tag by default = %+v, want 2 granted", key, d)
 		}
 	}
 

@@ -24,7 +24,7 @@ type lossyConn struct {
 }
 
 func (c *lossyConn) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte(takeSHA)) {
+	if bytes.Contains(p, []byte(take.sha)) {
 		c.lose.Store(true)
 	}
 	return c.Conn.Write(p)

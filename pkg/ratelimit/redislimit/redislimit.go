@@ -37,13 +37,18 @@ var ErrWindow = errors.New("redislimit: window missed")
 // than the next command that it points past one.
 const tries = 5
 
+// refusedPrefix begins the name of every counter of refused permits; a Prefix of
+// the caller's own comes after it.
+const refusedPrefix = "rate_refused:"
+
 // Options say how counters are named. The zero value is ready for use.
 type Options struct {
 	// Prefix begins every counter's name; empty means DefaultPrefix.
 	Prefix string
-	// HashTag wraps keys in braces, so that a counter lies in the Redis Cluster
-	// slot of every other key with {key} in its name. With it, the guard of
-	// TakeIf must have one such name.
+	// HashTag wraps keys in braces, so that all that counts for a key lies in one
+	// slot of a Redis Cluster, beside every other Redis key with {key} in its name.
+	// With it, the guard of TakeIf must have one such name. Over a Cluster's client
+	// it is always on.
 	HashTag bool
 }
 
@@ -55,7 +60,19 @@ func (o Options) CounterKey(key string, start time.Time) string {
 	if prefix == "" {
 		prefix = DefaultPrefix
 	}
-	name := make([]byte, 0, len(prefix)+len(key)+len("{}:")+20)
+	return o.name("", prefix, key, start)
+}
+
+// RefusedKey returns the Redis key that counts the permits refused to key in the
+// window that starts at start: rate_refused:<key>:<start in Unix seconds>, with
+// Options.Prefix, if it is set, before <key>. It lives as long as the counter.
+func (o Options) RefusedKey(key string, start time.Time) string {
+	return o.name(refusedPrefix, o.Prefix, key, start)
+}
+
+func (o Options) name(family, prefix, key string, start time.Time) string {
+	name := make([]byte, 0, len(family)+len(prefix)+len(key)+len("{}:")+20)
+	name = append(name, family...)
 	name = append(name, prefix...)
 	if o.HashTag {
 		name = append(name, '{')
@@ -88,6 +105,9 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 }
 
 func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *Limiter {
+	if _, cluster := client.(*redis.ClusterClient); cluster {
+		o.HashTag = true // a script's keys must lie in one slot
+	}
 	return &Limiter{client: client, options: o, clock: newClock(now)}
 }
 
@@ -95,8 +115,26 @@ func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *
 // wrap the error of Redis (redis.Error), the network or the context, or
 // [ErrReply] or [ErrWindow].
 func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
-	o, err := l.take(ctx, &call{options: l.options, key: key, limit: limit, n: n})
+	o, err := l.take(ctx, &call{script: take, options: l.options, key: key, limit: limit, n: n})
 	return o.Decision, err
+}
+
+// Usage tells how key stands under limit. It takes nothing. The error is as for
+// Take.
+func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
+	c := &call{script: take, options: l.options, key: key, limit: limit}
+	a, err := l.run(ctx, c)
+	if err != nil {
+		return ratelimit.Usage{}, err
+	}
+	return c.usage(a), nil
+}
+
+// Reset forgets what was taken and refused of key in the current window, as if it
+// had only begun. The error is as for Take; Reset may be repeated.
+func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
+	_, err := l.run(ctx, &call{script: reset, options: l.options, key: key, limit: limit})
+	return err
 }
 
 // A Guard names a Redis key and the exact bytes that it is expected to hold. In
@@ -123,15 +161,27 @@ type Outcome struct {
 // expected bytes. Comparing and taking are one atomic step at the cost of Take.
 // A guard that is not a string is an error of Redis.
 func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit ratelimit.Limit, n int64) (Outcome, error) {
-	return l.take(ctx, &call{options: l.options, key: key, limit: limit, n: n, guard: &guard})
+	return l.take(ctx, &call{script: take, options: l.options, key: key, limit: limit, n: n, guard: &guard})
 }
 
 func (l *Limiter) take(ctx context.Context, c *call) (Outcome, error) {
-	if err := c.limit.Validate(); err != nil {
-		return Outcome{}, err
-	}
 	if c.n < 1 || c.n > ratelimit.MaxPermits {
 		return Outcome{}, fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, c.n, int64(ratelimit.MaxPermits))
+	}
+	a, err := l.run(ctx, c)
+	switch {
+	case err != nil:
+		return Outcome{}, err
+	case a.status == guardChanged:
+		return Outcome{Changed: true, Current: a.current, Exists: a.exists}, nil
+	}
+	return Outcome{Decision: c.decision(a)}, nil
+}
+
+// run sends the call until Redis finds itself in the window that it names.
+func (l *Limiter) run(ctx context.Context, c *call) (answer, error) {
+	if err := c.limit.Validate(); err != nil {
+		return answer{}, err
 	}
 	// Kept apart from the shared offset: the nodes of a Cluster have clocks of
 	// their own, and what another call learns must not lead this one astray.
@@ -143,20 +193,15 @@ func (l *Limiter) take(ctx context.Context, c *call) (Outcome, error) {
 		c.start = ratelimit.WindowStart(time.UnixMicro(offset+sent), c.limit.Window)
 		a, err := l.send(ctx, c)
 		if err != nil {
-			return Outcome{}, err
+			return answer{}, err
 		}
 		offset = a.now - sent
 		l.clock.offset.Store(offset)
-
-		switch a.status {
-		case taken:
-			return Outcome{Decision: c.decision(a)}, nil
-		case guardChanged:
-			return Outcome{Changed: true, Current: a.current, Exists: a.exists}, nil
-		case otherWindow: // Nothing was written, so asking again is safe.
+		if a.status != otherWindow { // else nothing was written, so asking again is safe
+			return a, nil
 		}
 	}
-	return Outcome{}, fmt.Errorf("%w: %d times", ErrWindow, tries)
+	return answer{}, fmt.Errorf("%w: %d times", ErrWindow, tries)
 }
 
 // send runs the script once.

@@ -222,8 +222,14 @@ func TestCounterOutlivesItsWindow(t *testing.T) {
 	const slack = time.Minute       // miniredis keeps what is left of a life, not its end
 	overStores(t, func(t *testing.T, client *redis.Client) {
 		l := New(client, Options{})
-		for _, what := range []string{"created", "counted on", "refused"} {
+		for _, what := range []string{"created", "refused", "refused again"} {
 			mustTake(t, l, "k", limit, 1)
+			if what != "created" {
+				got, err := client.PExpireTime(t.Context(), Options{}.RefusedKey("k", centuryStart)).Result()
+				if err != nil || got < want || got > want+slack {
+					t.Errorf("%s: the count of refusals expires at %v, %v; want %v", what, got, err, want)
+				}
+			}
 			got, err := client.PExpireTime(t.Context(), Options{}.CounterKey("k", centuryStart)).Result()
 			if err != nil || got < want || got > want+slack {
 				t.Errorf("%s: expires at %v, %v; want %v", what, got, err, want)
@@ -276,21 +282,24 @@ func TestNegativeCounterGrantsNothing(t *testing.T) {
 	})
 }
 
-func TestOptionsNameTheCounter(t *testing.T) {
+func TestOptionsNameTheCounters(t *testing.T) {
 	start := time.Unix(1_700_000_040, 0)
 	tests := []struct {
-		options Options
-		key     string
-		want    string
+		options          Options
+		key              string
+		counter, refused string
 	}{
-		{Options{}, "abc", "rate_count:abc:1700000040"},
-		{Options{HashTag: true}, "abc", "rate_count:{abc}:1700000040"},
-		{Options{Prefix: "p/"}, "a:b", "p/a:b:1700000040"},
-		{Options{}, "", "rate_count::1700000040"},
+		{Options{}, "abc", "rate_count:abc:1700000040", "rate_refused:abc:1700000040"},
+		{Options{HashTag: true}, "abc", "rate_count:{abc}:1700000040", "rate_refused:{abc}:1700000040"},
+		{Options{Prefix: "p/"}, "a:b", "p/a:b:1700000040", "rate_refused:p/a:b:1700000040"},
+		{Options{}, "", "rate_count::1700000040", "rate_refused::1700000040"},
 	}
 	for _, tt := range tests {
-		if got := tt.options.CounterKey(tt.key, start); got != tt.want {
-			t.Errorf("%+v.CounterKey(%q) = %q, want %q", tt.options, tt.key, got, tt.want)
+		if got := tt.options.CounterKey(tt.key, start); got != tt.counter {
+			t.Errorf("%+v.CounterKey(%q) = %q, want %q", tt.options, tt.key, got, tt.counter)
+		}
+		if got := tt.options.RefusedKey(tt.key, start); got != tt.refused {
+			t.Errorf("%+v.RefusedKey(%q) = %q, want %q", tt.options, tt.key, got, tt.refused)
 		}
 	}
 }

@@ -111,11 +111,11 @@ func (h *sendHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 // loadScript spares the tests that count round trips the first one's NOSCRIPT.
 func loadScript(t *testing.T, client *redis.Client) {
 	t.Helper()
-	sha, err := client.ScriptLoad(t.Context(), takeSource).Result()
+	sha, err := client.ScriptLoad(t.Context(), take.source).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sha != takeSHA {
-		t.Fatalf("Redis names the script %s, the limiter %s", sha, takeSHA)
+	if sha != take.sha {
+		t.Fatalf("Redis names the script %s, the limiter %s", sha, take.sha)
 	}
 }

@@ -1,0 +1,23 @@
+-- Forgets what was taken and refused in the window in which Redis is now.
+--
+-- KEYS     what counts in the window that the caller believes to be the current one
+-- ARGV[1]  start of that window, in Unix seconds
+-- ARGV[2]  its length in seconds
+--
+-- Replies, each with Redis's time in Unix microseconds:
+--   {0, now}  forgotten
+--   {1, now}  now lies outside the window; nothing was written
+
+local FORGOTTEN, OTHER_WINDOW = 0, 1
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+
+local start = tonumber(ARGV[1])
+local finish = start + tonumber(ARGV[2])
+if now < start * 1000000 or now >= finish * 1000000 then
+  return {OTHER_WINDOW, now}
+end
+
+redis.call('DEL', unpack(KEYS))
+return {FORGOTTEN, now}
