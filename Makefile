@@ -77,7 +77,8 @@ gen: ## make a token: in compose when it runs, else in Redis at $(REDIS)
 	@if [ -n "$$($(COMPOSE) ps -q --status running tykctl 2>/dev/null)" ]; then \
 		$(COMPOSE) exec -T tykctl /tykctl token gen --env $(ARGS); \
 	else \
-		$(GO) run ./cmd/tykctl token gen --config config.json --redis $(REDIS) $(ARGS); \
+		$(GO) build -o $(BIN)/tykctl ./cmd/tykctl && \
+		$(BIN)/tykctl token gen --config config.json --redis $(REDIS) $(ARGS); \
 	fi
 
 .PHONY: up
