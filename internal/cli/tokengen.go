@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
@@ -154,8 +155,11 @@ func storeError(err error, cfg *config.Config) error {
 	if !errors.Is(err, ledger.ErrUnavailable) {
 		return err
 	}
-	return fmt.Errorf("%s: %w; start it, or name another with --redis",
-		strings.Join(storeOptions(cfg).Addrs, ","), err)
+	hint := "start it, or name another with --redis"
+	if _, answered := errors.AsType[redis.Error](err); answered {
+		hint = "it answers, but refuses: check redis.username, redis.password and its state"
+	}
+	return fmt.Errorf("%s: %w; %s", strings.Join(storeOptions(cfg).Addrs, ","), err, hint)
 }
 
 func checkOutput(format string) error {
