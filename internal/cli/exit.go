@@ -39,8 +39,11 @@ func exitCode(err error) int {
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		return exitUsage
 	}
-	if errors.Is(err, ledger.ErrUnavailable) {
+	switch {
+	case errors.Is(err, ledger.ErrUnavailable):
 		return exitNoRedis
+	case errors.Is(err, errNotValid), errors.Is(err, ledger.ErrUnknown):
+		return exitNotFound
 	}
 	return exitFailed
 }

@@ -43,6 +43,12 @@ type Limit struct {
 	Permits int64
 	// Window is a whole number of seconds, at least one.
 	Window time.Duration
+	// Burst is how many permits can be taken at once after a pause, by an algorithm
+	// that fills up again bit by bit; 0 means Permits. It must be 0 for others.
+	Burst int64
+	// MaxDelay is the longest wait that an algorithm which delays may ask for; what
+	// would have to wait longer is refused. It must be 0 for others.
+	MaxDelay time.Duration
 }
 
 // Validate returns an error that wraps [ErrLimit] and names the first fault, or
@@ -55,6 +61,10 @@ func (l Limit) Validate() error {
 		return fmt.Errorf("%w: %d permits, want 0 to %d", ErrLimit, l.Permits, int64(MaxPermits))
 	case l.Window < time.Second || l.Window%time.Second != 0:
 		return fmt.Errorf("%w: window %v, want whole seconds, at least 1s", ErrLimit, l.Window)
+	case l.Burst != 0:
+		return fmt.Errorf("%w: burst %d, which %s has no use for", ErrLimit, l.Burst, FixedWindow)
+	case l.MaxDelay != 0:
+		return fmt.Errorf("%w: max delay %v, which %s has no use for", ErrLimit, l.MaxDelay, FixedWindow)
 	}
 	return nil
 }
@@ -73,6 +83,9 @@ type Decision struct {
 	// RetryAfter is the time to wait before what was refused is worth asking for
 	// again. It is 0 when every permit asked for was granted, else positive.
 	RetryAfter time.Duration
+	// Delay is how long the caller must wait before it uses what was granted. It
+	// is 0 unless the algorithm delays.
+	Delay time.Duration
 }
 
 // Allowed reports whether at least one permit was granted. For n = 1 that is the

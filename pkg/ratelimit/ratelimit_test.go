@@ -24,6 +24,8 @@ func TestLimitValidate(t *testing.T) {
 		{"negative window", Limit{Permits: 1, Window: -time.Minute}, "window -1m0s"},
 		{"window below a second", Limit{Permits: 1, Window: time.Second - 1}, "window 999.999999ms"},
 		{"fraction of a second", Limit{Permits: 1, Window: 1500 * time.Millisecond}, "window 1.5s"},
+		{"burst without use", Limit{Permits: 1, Window: time.Minute, Burst: 1}, "burst 1"},
+		{"delay without use", Limit{Permits: 1, Window: time.Minute, MaxDelay: time.Second}, "max delay 1s"},
 		{"unknown algorithm", Limit{Algorithm: "Fixed_Window", Permits: 1, Window: time.Minute}, `"Fixed_Window"`},
 	}
 	for _, tt := range tests {
