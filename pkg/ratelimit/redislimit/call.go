@@ -51,6 +51,12 @@ type call struct {
 	n       int64 // 0 to look, and for reset
 	guard   *Guard
 	start   time.Time // of the window that Redis is believed to be in
+	callers int       // that share it
+	whole   bool      // send the script itself: Redis does not know it
+
+	// What became of it.
+	reply answer
+	err   error
 }
 
 // An answer is a reply of the script that has passed every check.
@@ -71,12 +77,13 @@ type charge struct{ *redis.Cmd }
 
 func (charge) NoRetry() bool { return true }
 
-// bySHA is the usual command; Redis answers NOSCRIPT when it does not know the
-// script, which bySource then brings along.
-func (c *call) bySHA(ctx context.Context) charge    { return c.command(ctx, "evalsha", c.script.sha) }
-func (c *call) bySource(ctx context.Context) charge { return c.command(ctx, "eval", c.script.source) }
-
-func (c *call) command(ctx context.Context, name, script string) charge {
+// command names the script by its hash; Redis answers NOSCRIPT when it does not
+// know it, and is then sent the whole.
+func (c *call) command(ctx context.Context) charge {
+	name, script := "evalsha", c.script.sha
+	if c.whole {
+		name, script = "eval", c.script.source
+	}
 	args := make([]any, 0, 11)
 	args = append(args, name, script, 2, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
 	if c.guard != nil {
@@ -172,13 +179,15 @@ func (c *call) covers(now int64) bool {
 	return ratelimit.WindowStart(time.UnixMicro(now), c.limit.Window).Equal(c.start)
 }
 
-// decision turns an answer whose status is taken into what the caller gets.
-func (c *call) decision(a answer) ratelimit.Decision {
-	return ratelimit.DecideFixedWindow(c.limit, a.count, c.n, time.UnixMicro(a.now))
+// decision turns an answer whose status is taken into what the caller gets that
+// asked for n of the call's permits, after those ahead of it: the same as if all
+// had come one by one.
+func (c *call) decision(a answer, ahead, n int64) ratelimit.Decision {
+	return ratelimit.DecideFixedWindow(c.limit, a.count-c.n+ahead+n, n, time.UnixMicro(a.now))
 }
 
 // usage turns the answer to a look into what the caller gets.
 func (c *call) usage(a answer) ratelimit.Usage {
-	d := c.decision(a)
+	d := c.decision(a, 0, 0)
 	return ratelimit.Usage{Limit: c.limit, Used: a.count, Remaining: d.Remaining, Refused: a.refused, Reset: d.Reset}
 }

@@ -39,7 +39,7 @@ func TestCommandArguments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd := testCall(tt.guarded).bySHA(t.Context())
+			cmd := testCall(tt.guarded).command(t.Context())
 			if diff := cmp.Diff(tt.want, cmd.Args()); diff != "" {
 				t.Errorf("arguments (-want +got):\n%s", diff)
 			}
@@ -138,7 +138,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		switch a.status {
 		case taken:
-			d := c.decision(a)
+			d := c.decision(a, 0, c.n)
 			if count != a.count || d.Granted < 0 || d.Granted > c.n || d.Granted > c.limit.Permits-(count-c.n) && d.Granted > 0 {
 				t.Errorf("count %d granted %+v", count, d)
 			}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -50,6 +51,11 @@ type Options struct {
 	// With it, the guard of TakeIf must have one such name. Over a Cluster's client
 	// it is always on.
 	HashTag bool
+	// Timeout bounds a round trip that callers share; 0 leaves that to the client's
+	// own time-outs. A caller's context bounds its own waiting alone.
+	Timeout time.Duration
+	// Observe, if set, is told of every round trip. It must be quick.
+	Observe func(Exchange)
 }
 
 // CounterKey returns the Redis key that counts the permits granted to key in the
@@ -92,7 +98,13 @@ func (o Options) name(family, prefix, key string, start time.Time) string {
 type Limiter struct {
 	client  redis.UniversalClient
 	options Options
-	clock   *clock
+	now     func() time.Time
+
+	all *gatherer // of a single server's callers
+	// Of a Cluster's: by node, so that one that is slow does not hold up callers of
+	// the others. Nodes that leave stay here, a few bytes each.
+	cluster *redis.ClusterClient
+	nodes   sync.Map // *redis.Client → *gatherer
 }
 
 var _ ratelimit.Limiter = (*Limiter)(nil)
@@ -105,17 +117,41 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 }
 
 func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *Limiter {
-	if _, cluster := client.(*redis.ClusterClient); cluster {
-		o.HashTag = true // a script's keys must lie in one slot
+	l := &Limiter{client: client, options: o, now: now}
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		l.cluster = cluster
+		l.options.HashTag = true // a script's keys must lie in one slot
 	}
-	return &Limiter{client: client, options: o, clock: newClock(now)}
+	l.all = l.newGatherer()
+	return l
+}
+
+func (l *Limiter) newGatherer() *gatherer {
+	return &gatherer{settle: l.settle, options: l.options, clock: newClock(l.now)}
+}
+
+// gathererOf returns that of the server which is believed to hold key. When it is
+// another, the client is told so and follows.
+func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
+	if l.cluster == nil {
+		return l.all
+	}
+	node, err := l.cluster.MasterForKey(ctx, "{"+key+"}")
+	if err != nil {
+		return l.all // asking will meet the error again
+	}
+	if g, known := l.nodes.Load(node); known {
+		return g.(*gatherer)
+	}
+	g, _ := l.nodes.LoadOrStore(node, l.newGatherer())
+	return g.(*gatherer)
 }
 
 // Take implements [ratelimit.Limiter]. Beside that contract's errors, its own
 // wrap the error of Redis (redis.Error), the network or the context, or
 // [ErrReply] or [ErrWindow].
 func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
-	o, err := l.take(ctx, &call{script: take, options: l.options, key: key, limit: limit, n: n})
+	o, err := l.take(ctx, question{key: key, limit: limit}, n)
 	return o.Decision, err
 }
 
@@ -123,18 +159,25 @@ func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n
 // Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
 	c := &call{script: take, options: l.options, key: key, limit: limit}
-	a, err := l.run(ctx, c)
-	if err != nil {
+	if err := l.alone(ctx, c); err != nil {
 		return ratelimit.Usage{}, err
 	}
-	return c.usage(a), nil
+	return c.usage(c.reply), nil
 }
 
 // Reset forgets what was taken and refused of key in the current window, as if it
 // had only begun. The error is as for Take; Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
-	_, err := l.run(ctx, &call{script: reset, options: l.options, key: key, limit: limit})
-	return err
+	return l.alone(ctx, &call{script: reset, options: l.options, key: key, limit: limit})
+}
+
+// alone makes a call that shares its round trip with nobody.
+func (l *Limiter) alone(ctx context.Context, c *call) error {
+	if err := c.limit.Validate(); err != nil {
+		return err
+	}
+	l.settle(ctx, l.gathererOf(ctx, c.key).clock, []*call{c})
+	return c.err
 }
 
 // A Guard names a Redis key and the exact bytes that it is expected to hold. In
@@ -161,62 +204,21 @@ type Outcome struct {
 // expected bytes. Comparing and taking are one atomic step at the cost of Take.
 // A guard that is not a string is an error of Redis.
 func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit ratelimit.Limit, n int64) (Outcome, error) {
-	return l.take(ctx, &call{script: take, options: l.options, key: key, limit: limit, n: n, guard: &guard})
+	return l.take(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, n)
 }
 
-func (l *Limiter) take(ctx context.Context, c *call) (Outcome, error) {
-	if c.n < 1 || c.n > ratelimit.MaxPermits {
-		return Outcome{}, fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, c.n, int64(ratelimit.MaxPermits))
+func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error) {
+	if n < 1 || n > ratelimit.MaxPermits {
+		return Outcome{}, fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, n, int64(ratelimit.MaxPermits))
 	}
-	a, err := l.run(ctx, c)
-	switch {
-	case err != nil:
+	if err := q.limit.Validate(); err != nil {
 		return Outcome{}, err
-	case a.status == guardChanged:
-		return Outcome{Changed: true, Current: a.current, Exists: a.exists}, nil
 	}
-	return Outcome{Decision: c.decision(a)}, nil
-}
-
-// run sends the call until Redis finds itself in the window that it names.
-func (l *Limiter) run(ctx context.Context, c *call) (answer, error) {
-	if err := c.limit.Validate(); err != nil {
-		return answer{}, err
-	}
-	// Kept apart from the shared offset: the nodes of a Cluster have clocks of
-	// their own, and what another call learns must not lead this one astray.
-	offset := l.clock.offset.Load()
-	for range tries {
-		// Counted from the sending, the offset holds the way to Redis as well, and
-		// so names the window in which the next command will arrive.
-		sent := l.clock.elapsed()
-		c.start = ratelimit.WindowStart(time.UnixMicro(offset+sent), c.limit.Window)
-		a, err := l.send(ctx, c)
-		if err != nil {
-			return answer{}, err
-		}
-		offset = a.now - sent
-		l.clock.offset.Store(offset)
-		if a.status != otherWindow { // else nothing was written, so asking again is safe
-			return a, nil
+	g := l.gathererOf(ctx, q.key)
+	for tried := again(0); ; tried++ {
+		o, err := g.ask(ctx, q, n)
+		if err == nil || !tried.worth(ctx, err) {
+			return o, err
 		}
 	}
-	return answer{}, fmt.Errorf("%w: %d times", ErrWindow, tries)
-}
-
-// send runs the script once.
-func (l *Limiter) send(ctx context.Context, c *call) (answer, error) {
-	if err := ctx.Err(); err != nil {
-		return answer{}, fmt.Errorf("redislimit: %w", err)
-	}
-	cmd := c.bySHA(ctx)
-	err := l.client.Process(ctx, cmd)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		cmd = c.bySource(ctx)
-		err = l.client.Process(ctx, cmd)
-	}
-	if err != nil {
-		return answer{}, fmt.Errorf("redislimit: %w", err)
-	}
-	return c.answer(cmd.Val())
 }
