@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -126,6 +127,7 @@ func (g *gatherer) leave() {
 func (g *gatherer) flush(batch []*waiter) {
 	for batch != nil {
 		g.exchange(batch)
+		runtime.Gosched()
 		batch = g.next(batch)
 	}
 }
@@ -204,6 +206,14 @@ func (g *gatherer) call(q question) *call {
 		c.guard = &q.guard
 	}
 	return c
+}
+
+func (c *call) question() question {
+	q := question{key: c.key, limit: c.limit}
+	if c.guard != nil {
+		q.guard, q.guarded = *c.guard, true
+	}
+	return q
 }
 
 // outcome is what the caller gets that asked for n of the call's permits, after

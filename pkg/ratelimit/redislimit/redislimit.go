@@ -51,6 +51,11 @@ type Options struct {
 	// With it, the guard of TakeIf must have one such name. Over a Cluster's client
 	// it is always on.
 	HashTag bool
+	// Spent is how many keys at most are remembered to have nothing left, and
+	// refused without asking Redis: until then when permits come back, and for a
+	// second at most, so that is how long a limit that was raised, a reset or a
+	// changed guard can go unnoticed for a key that is being refused. 0 asks always.
+	Spent int
 	// Timeout bounds a round trip that callers share; 0 leaves that to the client's
 	// own time-outs. A caller's context bounds its own waiting alone.
 	Timeout time.Duration
@@ -99,6 +104,7 @@ type Limiter struct {
 	client  redis.UniversalClient
 	options Options
 	now     func() time.Time
+	spent   *spentKeys
 
 	all *gatherer // of a single server's callers
 	// Of a Cluster's: by node, so that one that is slow does not hold up callers of
@@ -117,7 +123,7 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 }
 
 func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *Limiter {
-	l := &Limiter{client: client, options: o, now: now}
+	l := &Limiter{client: client, options: o, now: now, spent: newSpentKeys(o.Spent, now)}
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		l.cluster = cluster
 		l.options.HashTag = true // a script's keys must lie in one slot
@@ -168,6 +174,7 @@ func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) 
 // Reset forgets what was taken and refused of key in the current window, as if it
 // had only begun. The error is as for Take; Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
+	defer l.spent.forget(key)
 	return l.alone(ctx, &call{script: reset, options: l.options, key: key, limit: limit})
 }
 
@@ -198,6 +205,9 @@ type Outcome struct {
 	// key; set only if Changed.
 	Current string
 	Exists  bool
+	// Local says that the refusal came from memory: Redis was not asked. See
+	// Options.Spent.
+	Local bool
 }
 
 // TakeIf is [Limiter.Take] on the condition that the guard's key holds the
@@ -213,6 +223,11 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 	}
 	if err := q.limit.Validate(); err != nil {
 		return Outcome{}, err
+	}
+	if n == 1 {
+		if d, ok := l.spent.refuse(q); ok {
+			return Outcome{Decision: d, Local: true}, nil
+		}
 	}
 	g := l.gathererOf(ctx, q.key)
 	for tried := again(0); ; tried++ {

@@ -20,10 +20,10 @@ func (l *Limiter) settle(ctx context.Context, at *clock, calls []*call) {
 	for range tries {
 		// Counted from the sending, the offset holds the way to Redis as well, and
 		// so names the window in which the next command will arrive.
-		sent := at.elapsed()
-		now := time.UnixMicro(offset + sent)
+		local := at.now()
+		sent := local.Sub(at.origin).Microseconds()
 		for _, c := range calls {
-			c.start = ratelimit.WindowStart(now, c.limit.Window)
+			c.start = ratelimit.WindowStart(time.UnixMicro(offset+sent), c.limit.Window)
 		}
 		l.send(ctx, calls)
 		var again []*call
@@ -34,6 +34,8 @@ func (l *Limiter) settle(ctx context.Context, at *clock, calls []*call) {
 			}
 			if c.unsettled() {
 				again = append(again, c)
+			} else if c.err == nil && c.reply.status == taken && c.n > 0 {
+				l.spent.note(c.question(), c.decision(c.reply, c.n-1, 1), local)
 			}
 		}
 		if calls = again; len(calls) == 0 {
@@ -50,11 +52,12 @@ func (l *Limiter) settle(ctx context.Context, at *clock, calls []*call) {
 // unsettled reports whether the call was not run, and has been changed so that
 // sent again it may be.
 func (c *call) unsettled() bool {
-	if redis.HasErrorPrefix(c.err, "NOSCRIPT") && !c.whole {
-		c.whole = true
-		return true
+	if c.err == nil {
+		return c.reply.status == otherWindow
 	}
-	return c.err == nil && c.reply.status == otherWindow
+	known := c.whole || !redis.HasErrorPrefix(c.err, "NOSCRIPT")
+	c.whole = true
+	return !known
 }
 
 // send makes one round trip.
