@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-func TestCacheIsBounded(t *testing.T) {
-	c := newCache(160)
+func TestTableIsBounded(t *testing.T) {
+	c := newTable[*Record](160)
 	for i := range 10_000 {
 		key := strconv.Itoa(i)
 		c.put(key, &Record{raw: key})
@@ -16,7 +16,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	held := 0
 	for i := range c.shard {
-		held += len(c.shard[i].records)
+		held += len(c.shard[i].values)
 	}
 	if held > 160 || held < 100 {
 		t.Errorf("%d records are held, want about 160 and no more", held)
@@ -27,8 +27,8 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-func TestCacheReplacesInPlace(t *testing.T) {
-	c := newCache(shards) // one record in each shard
+func TestTableReplacesInPlace(t *testing.T) {
+	c := newTable[*Record](shards) // one record in each shard
 	c.put("a", &Record{raw: "old"})
 	c.put("a", &Record{raw: "new"})
 	if got := c.get("a"); got == nil || got.raw != "new" {
@@ -36,8 +36,8 @@ func TestCacheReplacesInPlace(t *testing.T) {
 	}
 }
 
-func TestCacheOfNothing(t *testing.T) {
-	c := newCache(0)
+func TestTableOfNothing(t *testing.T) {
+	c := newTable[*Record](0)
 	c.put("a", &Record{})
 	c.put("b", &Record{})
 	if c.get("a") != nil || c.get("b") != nil {
