@@ -185,7 +185,8 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 
 func ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
 	o := storeOptions(cfg)
-	o.Logger, o.Observe, o.Watched = logger, metrics.Redis, metrics.RedisUp
+	o.Logger, o.Observe, o.Watched, o.Events = logger, metrics.Redis, metrics.RedisUp, metrics
+	o.Local, o.Grace, o.Instances = cfg.Redis.OnFailure == "local", cfg.Redis.Grace, cfg.Redis.Instances
 	return o
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 var (
@@ -41,6 +43,12 @@ func kind(err error) string {
 	}
 	if errors.Is(err, ErrRecord) {
 		return "record"
+	}
+	if errors.Is(err, redislimit.ErrBusy) {
+		return "queue"
+	}
+	if errors.Is(err, redislimit.ErrReply) {
+		return "reply"
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, redis.ErrPoolTimeout) {
 		return "timeout"

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 // reply is an error as Redis words it.
@@ -43,6 +45,8 @@ func TestKind(t *testing.T) {
 		{io.EOF, "connection"},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, "connection"},
 		{ErrRecord, "record"},
+		{redislimit.ErrBusy, "queue"},
+		{redislimit.ErrReply, "reply"},
 	} {
 		if got := kind(tt.err); got != tt.want {
 			t.Errorf("kind(%v) = %q, want %q", tt.err, got, tt.want)

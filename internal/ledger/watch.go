@@ -76,6 +76,26 @@ func (l *Ledger) look(ctx context.Context) {
 	}
 }
 
+// tripped and alone are told of the two changes of state that concern requests.
+func (l *Ledger) tripped(open bool) {
+	if open {
+		l.opts.Logger.Warn("redis does not answer: requests no longer wait for it", "unanswered_in_a_row", tripAfter)
+	} else {
+		l.opts.Logger.Info("redis answers: requests wait for it again")
+	}
+	l.opts.Events.Tripped(open)
+}
+
+func (l *Ledger) alone(on bool) {
+	if on {
+		l.opts.Logger.Warn("requests are served without redis: known keys by this instance's share of their limits, others get 503",
+			"grace", l.opts.Grace.String(), "instances", l.opts.Instances)
+	} else {
+		l.opts.Logger.Info("requests are served through redis again")
+	}
+	l.opts.Events.Alone(on)
+}
+
 // maxTold bounds the keys whose records were complained of.
 const maxTold = 10_000
 
