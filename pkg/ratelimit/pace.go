@@ -60,9 +60,13 @@ func (l Limit) decidePace(s State, n, now int64) (State, Decision) {
 	interval, ahead := every.Microseconds(), most.Microseconds()
 
 	// A time further ahead than this limit allows is from another limit, or from
-	// before the clock was set back. It counts as an empty bucket, a full queue.
-	full := min(max(s.Full, now), now+ahead)
-	left := (now + ahead - full) / interval
+	// before the clock was set back. It counts as an empty bucket, a full queue; a
+	// limit of nothing has neither, and leaves what was there.
+	full := max(s.Full, now)
+	if l.Permits > 0 {
+		full = min(full, now+ahead)
+	}
+	left := max((now+ahead-full)/interval, 0)
 	granted := min(n, left)
 	after := full + granted*interval
 
