@@ -37,12 +37,12 @@ func (l Limit) validatePace() error {
 	case l.Burst < 0 || l.Burst > MaxPermits:
 		return fmt.Errorf("%w: burst %d, want 0 to %d", ErrLimit, l.Burst, int64(MaxPermits))
 	case l.MaxDelay < 0 || l.MaxDelay > maxDelay:
-		return fmt.Errorf("%w: max delay %v, want 0 to %v", ErrLimit, l.MaxDelay, time.Duration(maxDelay))
+		return fmt.Errorf("%w: max delay %v, want 0 to %v", ErrLimit, l.MaxDelay, maxDelay)
 	case l.Algorithm == LeakyBucket || l.Permits == 0:
 		return nil
 	}
 	if interval, _ := l.Pace(); l.burst() > int64(maxSpan/interval) {
-		return fmt.Errorf("%w: burst %d, which takes longer than %v to fill", ErrLimit, l.burst(), time.Duration(maxSpan))
+		return fmt.Errorf("%w: burst %d, which takes longer than %v to fill", ErrLimit, l.burst(), maxSpan)
 	}
 	return nil
 }
