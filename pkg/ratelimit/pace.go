@@ -37,12 +37,12 @@ func (l Limit) validatePace() error {
 	case l.Burst < 0 || l.Burst > MaxPermits:
 		return fmt.Errorf("%w: burst %d, want 0 to %d", ErrLimit, l.Burst, int64(MaxPermits))
 	case l.MaxDelay < 0 || l.MaxDelay > maxDelay:
-		return fmt.Errorf("%w: max delay %v, want 0 to %v", ErrLimit, l.MaxDelay, time.Duration(maxDelay))
+		return fmt.Errorf("%w: max delay %v, want 0 to %v", ErrLimit, l.MaxDelay, maxDelay)
 	case l.Algorithm == LeakyBucket || l.Permits == 0:
 		return nil
 	}
 	if interval, _ := l.Pace(); l.burst() > int64(maxSpan/interval) {
-		return fmt.Errorf("%w: burst %d, which takes longer than %v to fill", ErrLimit, l.burst(), time.Duration(maxSpan))
+		return fmt.Errorf("%w: burst %d, which takes longer than %v to fill", ErrLimit, l.burst(), maxSpan)
 	}
 	return nil
 }
@@ -60,9 +60,13 @@ func (l Limit) decidePace(s State, n, now int64) (State, Decision) {
 	interval, ahead := every.Microseconds(), most.Microseconds()
 
 	// A time further ahead than this limit allows is from another limit, or from
-	// before the clock was set back. It counts as an empty bucket, a full queue.
-	full := min(max(s.Full, now), now+ahead)
-	left := (now + ahead - full) / interval
+	// before the clock was set back. It counts as an empty bucket, a full queue; a
+	// limit of nothing has neither, and leaves what was there.
+	full := max(s.Full, now)
+	if l.Permits > 0 {
+		full = min(full, now+ahead)
+	}
+	left := max((now+ahead-full)/interval, 0)
 	granted := min(n, left)
 	after := full + granted*interval
 

@@ -102,7 +102,7 @@ func (l Limit) Validate() error {
 	case l.Algorithm == FixedWindow || l.Algorithm == "":
 		return nil
 	case l.Window > maxSpan:
-		return fmt.Errorf("%w: window %v, want at most %v", ErrLimit, l.Window, time.Duration(maxSpan))
+		return fmt.Errorf("%w: window %v, want at most %v", ErrLimit, l.Window, maxSpan)
 	}
 	switch l.Algorithm {
 	case SlidingWindow:

@@ -43,7 +43,7 @@ func TestSkewedClockLearnsTheWindow(t *testing.T) {
 		for _, skew := range skews {
 			t.Run(into.String()+" into the window, skew "+skew.String(), func(t *testing.T) {
 				m, client := startMini(t)
-				loadScript(t, client)
+				loadScripts(t, client)
 				hook := new(sendHook)
 				client.AddHook(hook)
 				redisNow := boundary.Add(into)
@@ -91,7 +91,7 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 	limit := ratelimit.Limit{Permits: 10, Window: time.Minute}
 	boundary := time.Unix(1_700_000_040, 0)
 	m, client := startMini(t)
-	loadScript(t, client)
+	loadScripts(t, client)
 	redisClock, local := newHandClock(boundary.Add(-3*time.Millisecond)), newHandClock(boundary.Add(time.Hour))
 	travel := func() {
 		redisClock.advance(2 * time.Millisecond)
@@ -113,7 +113,7 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 func TestMissedWindowsEndInAnErrorAndWriteNothing(t *testing.T) {
 	limit := ratelimit.Limit{Permits: 10, Window: time.Second}
 	m, client := startMini(t)
-	loadScript(t, client)
+	loadScripts(t, client)
 	redisClock := newHandClock(time.Unix(1_700_000_040, 0))
 	hook := &sendHook{before: func() {
 		redisClock.advance(time.Minute) // and the caller's clock stands still

@@ -201,7 +201,7 @@ func (g *gatherer) context() (context.Context, context.CancelFunc) {
 }
 
 func (g *gatherer) call(q question) *call {
-	c := &call{script: take, options: g.options, key: q.key, limit: q.limit}
+	c := &call{options: g.options, key: q.key, limit: q.limit}
 	if q.guarded {
 		c.guard = &q.guard
 	}
@@ -225,5 +225,5 @@ func (c *call) outcome(ahead, n int64) (Outcome, error) {
 	case c.reply.status == guardChanged:
 		return Outcome{Changed: true, Current: c.reply.current, Exists: c.reply.exists}, nil
 	}
-	return Outcome{Decision: c.decision(c.reply, ahead, n)}, nil
+	return Outcome{Decision: c.decision(ahead, n)}, nil
 }

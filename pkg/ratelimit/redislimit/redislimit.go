@@ -3,10 +3,11 @@
 //
 // It is exact. However many processes take from a key, and however far their
 // clocks are apart, a window grants its permits: not one more, and not one fewer
-// if that many are asked for. Redis decides, by its own clock, in one atomic
-// script. The caller's clock only guesses the name of the counter, which Redis
-// Cluster wants to know in advance; the script refuses a wrong guess and says
-// what time it is.
+// if that many are asked for; and so with the other algorithms. Redis decides, by
+// its own clock, in one atomic script. What the script granted is checked against
+// [ratelimit.Limit.Decide]. A fixed window's counter has the window's start in its
+// name, which Redis Cluster wants to know in advance: the caller's clock guesses
+// it, and the script refuses a wrong guess and says what time it is.
 //
 // This package knows no HTTP and keeps no permits of its own: each call asks
 // Redis.
@@ -77,8 +78,31 @@ func (o Options) CounterKey(key string, start time.Time) string {
 // RefusedKey returns the Redis key that counts the permits refused to key in the
 // window that starts at start: rate_refused:<key>:<start in Unix seconds>, with
 // Options.Prefix, if it is set, before <key>. It lives as long as the counter.
+// With the zero start it is that of the other algorithms, rate_refused:<key>,
+// which counts for one Window from the first refusal on.
 func (o Options) RefusedKey(key string, start time.Time) string {
 	return o.name(refusedPrefix, o.Prefix, key, start)
+}
+
+// StateKey returns the Redis key that holds the state of key under an algorithm,
+// with Options.Prefix, if it is set, before <key>:
+//
+//	rate_sliding:<key>  SlidingWindow: a hash of window (its start in Unix seconds), current and previous
+//	rate_bucket:<key>   TokenBucket: when the bucket is full again, in Unix microseconds
+//	rate_queue:<key>    LeakyBucket: when the queue is empty, in Unix microseconds
+//
+// It is absent while it would mean nothing. For any other algorithm the name is
+// "": FixedWindow has its CounterKey.
+func (o Options) StateKey(key string, a ratelimit.Algorithm) string {
+	switch a {
+	case ratelimit.SlidingWindow:
+		return o.name("rate_sliding:", o.Prefix, key, time.Time{})
+	case ratelimit.TokenBucket:
+		return o.name("rate_bucket:", o.Prefix, key, time.Time{})
+	case ratelimit.LeakyBucket:
+		return o.name("rate_queue:", o.Prefix, key, time.Time{})
+	}
+	return ""
 }
 
 func (o Options) name(family, prefix, key string, start time.Time) string {
@@ -92,14 +116,17 @@ func (o Options) name(family, prefix, key string, start time.Time) string {
 	if o.HashTag {
 		name = append(name, '}')
 	}
+	if start.IsZero() {
+		return string(name)
+	}
 	name = append(name, ':')
 	return string(strconv.AppendInt(name, start.Unix(), 10))
 }
 
 // A Limiter is a [ratelimit.Limiter] whose state is in Redis. It is safe for
 // concurrent use and costs one round trip a call, two when Redis does not know
-// the script yet, or when its clock was guessed wrong: on the first call, or in
-// the moment when one window follows another.
+// the script yet, or when, for a FixedWindow, its clock was guessed wrong: on the
+// first call, or in the moment when one window follows another.
 type Limiter struct {
 	client  redis.UniversalClient
 	options Options
@@ -164,18 +191,16 @@ func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n
 // Usage tells how key stands under limit. It takes nothing. The error is as for
 // Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
-	c := &call{script: take, options: l.options, key: key, limit: limit}
-	if err := l.alone(ctx, c); err != nil {
-		return ratelimit.Usage{}, err
-	}
-	return c.usage(c.reply), nil
+	c := &call{options: l.options, key: key, limit: limit}
+	err := l.alone(ctx, c)
+	return c.reply.usage, err
 }
 
-// Reset forgets what was taken and refused of key in the current window, as if it
-// had only begun. The error is as for Take; Reset may be repeated.
+// Reset forgets what was taken and refused of key under the limit's algorithm, as
+// if nothing had been, with FixedWindow in the current window. The error is as for Take; Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
 	defer l.spent.forget(key)
-	return l.alone(ctx, &call{script: reset, options: l.options, key: key, limit: limit})
+	return l.alone(ctx, &call{reset: true, options: l.options, key: key, limit: limit})
 }
 
 // alone makes a call that shares its round trip with nobody.

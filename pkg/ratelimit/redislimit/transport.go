@@ -35,7 +35,7 @@ func (l *Limiter) settle(ctx context.Context, at *clock, calls []*call) {
 			if c.unsettled() {
 				again = append(again, c)
 			} else if c.err == nil && c.reply.status == taken && c.n > 0 {
-				l.spent.note(c.question(), c.decision(c.reply, c.n-1, 1), local)
+				l.spent.note(c.question(), c.decision(c.n-1, 1), local)
 			}
 		}
 		if calls = again; len(calls) == 0 {

@@ -1,0 +1,58 @@
+-- What every taking script begins with.
+--
+-- KEYS[1]  state of the key
+-- KEYS[2]  counter of the permits refused
+-- KEYS[3]  guard (optional)
+-- ARGV     the algorithm's own; the last is the guard's expected value (with KEYS[3] only)
+--
+-- Replies, each with Redis's time in Unix microseconds:
+--   {0, now, granted, state…}  taken; the state is that from before
+--   {0, now, refused, state…}  looked, because no permits were asked for; nothing was written
+--   {1, now}                   now lies outside the window that the caller named; nothing was written
+--   {2, now[, value]}          the guard holds another value, or none; nothing was written
+
+local TAKEN, OTHER_WINDOW, GUARD_CHANGED = 0, 1, 2
+
+-- The clock can go back: it is stepped, or a replica with a slower one is promoted.
+-- What counts in a window outlives it by this much, so that a window entered twice
+-- still has it.
+local GRACE_MS = 5000
+
+-- Read once: the time moves on while a script runs, and the time that is decided
+-- by has to be the time that is reported.
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+
+if KEYS[3] then
+  local value = redis.call('GET', KEYS[3])
+  if not value then
+    return {GUARD_CHANGED, now}
+  end
+  if value ~= ARGV[#ARGV] then
+    return {GUARD_CHANGED, now, value}
+  end
+end
+
+-- text writes an integer out in full; Lua's own way rounds to 14 digits.
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+-- integer reads what was written so, and is nil for anything else.
+local function integer(s)
+  local n = s and string.find(s, '^%d+$') and tonumber(s)
+  return n and n < 9007199254740992 and n or nil
+end
+
+local NOT_INTEGER = {err = 'ERR value is not an integer or out of range'}
+
+local function refused_so_far()
+  return tonumber(redis.call('GET', KEYS[2]) or 0)
+end
+
+-- count_refused counts permits that were refused, for as long from the first on.
+local function count_refused(n, life_ms)
+  if n > 0 and redis.call('INCRBY', KEYS[2], text(n)) == n then
+    redis.call('PEXPIRE', KEYS[2], text(life_ms))
+  end
+end
