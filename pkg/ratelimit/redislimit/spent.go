@@ -90,8 +90,8 @@ func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
 	shard.Lock()
 	defer shard.Unlock()
 	if _, held := shard.keys[q.key]; !held && len(shard.keys) >= s.perShard {
-		for any := range shard.keys { // which one goes costs a round trip, and is of no other matter
-			delete(shard.keys, any)
+		for victim := range shard.keys { // which one goes costs a round trip, and is of no other matter
+			delete(shard.keys, victim)
 			break
 		}
 	}
