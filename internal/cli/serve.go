@@ -21,6 +21,7 @@ import (
 	"github.com/tykctl/tykctl/internal/telemetry"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // serveRequires are the options that have no default a gateway could run with.
@@ -199,10 +200,15 @@ func storeOptions(cfg *config.Config) ledger.Options {
 		Addrs: addrs, MasterName: cfg.Redis.MasterName,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		DB: cfg.Redis.DB, TLS: cfg.Redis.TLS,
-		Timeout:       cfg.Redis.Timeout,
-		Prefix:        cfg.Application.Token.Prefix,
-		DefaultWindow: cfg.Application.RateLimit.Window,
-		CacheSize:     cfg.Redis.CacheSize,
+		Timeout: cfg.Redis.Timeout,
+		Prefix:  cfg.Application.Token.Prefix,
+		DefaultLimit: ratelimit.Limit{
+			Algorithm: cfg.Application.RateLimit.Algorithm,
+			Window:    cfg.Application.RateLimit.Window,
+			Burst:     int64(cfg.Application.RateLimit.Burst),
+			MaxDelay:  cfg.Application.RateLimit.MaxDelay,
+		},
+		CacheSize: cfg.Redis.CacheSize,
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // maxDial bounds opening a connection; a request's own budget cuts it shorter.
@@ -24,10 +26,10 @@ type Options struct {
 	DB         int
 	TLS        bool
 
-	Timeout       time.Duration // the most that Redis may cost one request
-	Prefix        string        // in front of an api_key in a record's name
-	DefaultWindow time.Duration // of records that name none
-	CacheSize     int           // last-seen records held, at most
+	Timeout      time.Duration   // the most that Redis may cost one request
+	Prefix       string          // in front of an api_key in a record's name
+	DefaultLimit ratelimit.Limit // what a record leaves open; its Permits do not count
+	CacheSize    int             // last-seen records held, at most
 
 	Logger *slog.Logger
 	// Observe, if set, is told of every exchange with Redis: what it was for,

@@ -172,7 +172,7 @@ func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 		l.seen.drop(apiKey)
 		return nil, ErrUnknown
 	}
-	rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
+	rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
 	if err != nil {
 		l.seen.drop(apiKey)
 		l.opts.Observe("record", 0, kind(err))
