@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	environ  func() []string
+	now      func() time.Time
 
 	configFile string
 	useEnv     bool
@@ -37,7 +39,7 @@ func Main() int {
 	// The first signal ends things in order; with the handler gone, a second one ends them at once.
 	context.AfterFunc(ctx, stop)
 
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ, now: time.Now}
 	return a.run(ctx, os.Args[1:])
 }
 

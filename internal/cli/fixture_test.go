@@ -48,6 +48,12 @@ func start(t *testing.T, options map[string]string) *world {
 
 func startWith(t *testing.T, store *redistest.Server, options map[string]string) *world {
 	t.Helper()
+	return startAt(t, store, options, time.Now)
+}
+
+// startAt runs a gateway with a clock of its own.
+func startAt(t *testing.T, store *redistest.Server, options map[string]string, now func() time.Time) *world {
+	t.Helper()
 	w := &world{t: t, redis: store, backend: newBackend(t), log: &lines{}, done: make(chan error, 1)}
 	flags := map[string]string{
 		"application.target_host":      w.backend.URL,
@@ -66,7 +72,7 @@ func startWith(t *testing.T, store *redistest.Server, options map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{err: w.log}
+	a := &app{err: w.log, now: now}
 	if w.in, err = a.open(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // Option is the declaration of one option, as documentation shows it.
@@ -71,8 +73,14 @@ var options = []option{
 		func(c *Config) *[]netip.Prefix { return &c.Application.TrustedProxies }, listOf(network())),
 	opt("application.max_body", "10MiB", "the largest request body let through; 0 is no limit",
 		func(c *Config) *int64 { return &c.Application.MaxBody }, size()),
+	opt("application.rate_limit.algorithm", "fixed_window", "how limits admit, unless a key's record names its algorithm",
+		func(c *Config) *ratelimit.Algorithm { return &c.Application.RateLimit.Algorithm }, algorithm()),
 	opt("application.rate_limit.window", "60s", "the window of a limit whose record names none",
 		func(c *Config) *time.Duration { return &c.Application.RateLimit.Window }, window()),
+	opt("application.rate_limit.burst", "0", "how many permits a token_bucket holds; 0 is as many as the limit; for records that name no algorithm",
+		func(c *Config) *int { return &c.Application.RateLimit.Burst }, integer(0, unbounded)),
+	opt("application.rate_limit.max_delay", "0s", "how long a leaky_bucket may hold a request back before it refuses; for records that name no algorithm",
+		func(c *Config) *time.Duration { return &c.Application.RateLimit.MaxDelay }, maxDelay()),
 	opt("application.token.jwt_secret", "", "the key that signs tokens: its bytes as they are written",
 		func(c *Config) *Secret { return &c.Application.Token.JWTSecret }, signingSecret()).example(ExampleSecret),
 	opt("application.token.algorithm", "HS256", "the algorithm that signs tokens; no other is accepted",

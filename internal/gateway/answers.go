@@ -40,7 +40,7 @@ const statusClientGone = 499
 
 var (
 	errRoute   = errors.New("the key may not use this route")
-	errLimited = errors.New("the key's limit is spent for this window")
+	errLimited = errors.New("the key's limit is spent")
 )
 
 // answer is what a client is told. The words are for the client; what exactly
@@ -82,7 +82,7 @@ var answers = []struct {
 	{ledger.ErrUnavailable, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
 	{errRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
-	{errLimited, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for this window.", none}},
+	{errLimited, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for now.", none}},
 
 	{upstream.ErrGone, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
 	{context.Canceled, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},

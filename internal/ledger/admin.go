@@ -41,7 +41,7 @@ func (l *Ledger) Lookup(ctx context.Context, apiKey string) (Entry, error) {
 		e.Problem = err
 	default:
 		e.Raw = raw
-		e.Record, e.Problem = decode(raw, apiKey, l.opts.DefaultWindow)
+		e.Record, e.Problem = decode(raw, apiKey, l.opts.DefaultLimit)
 	}
 	if e.TTL, err = ttl.Result(); err != nil {
 		return e, l.fault(apiKey, err)

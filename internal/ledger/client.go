@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // maxDial bounds opening a connection; a request's own budget cuts it shorter.
@@ -24,14 +26,16 @@ type Options struct {
 	DB         int
 	TLS        bool
 
-	Timeout       time.Duration // the most that Redis may cost one request
-	Prefix        string        // in front of an api_key in a record's name
-	DefaultWindow time.Duration // of records that name none
-	CacheSize     int           // keys remembered, at most: their records, which are spent, and what Redis last said
+	Timeout      time.Duration   // the most that Redis may cost one request
+	Prefix       string          // in front of an api_key in a record's name
+	DefaultLimit ratelimit.Limit // what a record leaves open; its Permits do not count
+	CacheSize    int             // keys remembered, at most: their records, which are spent, and what Redis last said
 
 	Local     bool          // serve requests without Redis when it cannot
 	Grace     time.Duration // of keys that Redis settled a request of so recently
 	Instances int           // that share each limit then; 0 means 1
+
+	Now func() time.Time // the clock; nil means time.Now
 
 	Logger *slog.Logger
 	// Observe, if set, is told of every exchange with Redis: what it was for,

@@ -54,12 +54,15 @@ func Open(o Options) *Ledger {
 	if o.Events == nil {
 		o.Events = noEvents{}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	redis.SetLogger(clientLog{o.Logger})
 	l := &Ledger{
 		opts:   o,
 		client: newClient(o),
 		seen:   newTable[*Record](o.CacheSize),
-		now:    time.Now,
+		now:    o.Now,
 		told:   newOnceEach(maxTold),
 	}
 	l.limiter = redislimit.New(l.client, redislimit.Options{
@@ -67,6 +70,7 @@ func Open(o Options) *Ledger {
 		Spent:   o.CacheSize,
 		Timeout: o.Timeout,
 		Observe: l.exchanged,
+		Now:     o.Now,
 	})
 	l.breaker = breaker{now: l.now, changed: l.tripped}
 	if o.Local {
@@ -224,7 +228,7 @@ func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 		l.seen.drop(apiKey)
 		return nil, ErrUnknown
 	}
-	rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
+	rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
 	if err != nil {
 		l.seen.drop(apiKey)
 		l.opts.Observe("record", 0, kind(err))

@@ -49,7 +49,7 @@ func TestSkewedClockLearnsTheWindow(t *testing.T) {
 				redisNow := boundary.Add(into)
 				m.SetTime(redisNow)
 				local := newHandClock(redisNow.Add(skew))
-				l := newLimiter(client, Options{}, local.now)
+				l := New(client, Options{Now: local.now})
 
 				wantSent := int64(1)
 				if !ratelimit.WindowStart(local.now(), limit.Window).Equal(boundary) {
@@ -99,7 +99,7 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 		m.SetTime(redisClock.now())
 	}
 	hook := &sendHook{before: travel, after: travel}
-	l := newLimiter(client, Options{}, local.now)
+	l := New(client, Options{Now: local.now})
 	client.AddHook(hook)
 
 	if d := mustTake(t, l, "k", limit, 1); d.Reset != time.Minute-3*time.Millisecond {
@@ -120,7 +120,7 @@ func TestMissedWindowsEndInAnErrorAndWriteNothing(t *testing.T) {
 		m.SetTime(redisClock.now())
 	}}
 	client.AddHook(hook)
-	l := newLimiter(client, Options{}, newHandClock(redisClock.now()).now)
+	l := New(client, Options{Now: newHandClock(redisClock.now()).now})
 
 	d, err := l.Take(t.Context(), "k", limit, 1)
 	if !errors.Is(err, ErrWindow) || d.Allowed() {
@@ -149,7 +149,7 @@ func TestSkewedCallersShareEachWindow(t *testing.T) {
 		var granted atomic.Int64
 		var wg sync.WaitGroup
 		for _, skew := range skews {
-			l := newLimiter(client, Options{}, func() time.Time { return time.Now().Add(skew) })
+			l := New(client, Options{Now: func() time.Time { return time.Now().Add(skew) }})
 			wg.Go(func() {
 				for time.Now().Before(deadline) {
 					d, err := l.Take(t.Context(), "k", limit, 1)

@@ -57,7 +57,7 @@ func TestScriptsAgreeWithTheAlgorithms(t *testing.T) {
 			m.ClockTTL(true)
 			redisClock := newHandClock(time.Unix(1_700_000_000, 0))
 			local := newHandClock(redisClock.now().Add(skews[rng.IntN(len(skews))]))
-			l := newLimiter(client, Options{}, local.now)
+			l := New(client, Options{Now: local.now})
 			if err := client.Set(t.Context(), "guard", "right", 0).Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -62,6 +62,9 @@ type Options struct {
 	Timeout time.Duration
 	// Observe, if set, is told of every round trip. It must be quick.
 	Observe func(Exchange)
+	// Now is the caller's clock; nil means time.Now. It may be wrong: the limiter
+	// learns Redis's from the replies.
+	Now func() time.Time
 }
 
 // CounterKey returns the Redis key that counts the permits granted to key in the
@@ -130,7 +133,6 @@ func (o Options) name(family, prefix, key string, start time.Time) string {
 type Limiter struct {
 	client  redis.UniversalClient
 	options Options
-	now     func() time.Time
 	spent   *spentKeys
 
 	all *gatherer // of a single server's callers
@@ -146,11 +148,10 @@ var _ ratelimit.Limiter = (*Limiter)(nil)
 // close. The limiter's commands are never retried by the client. A context cuts
 // them short only if the client has ContextTimeoutEnabled.
 func New(client redis.UniversalClient, o Options) *Limiter {
-	return newLimiter(client, o, time.Now)
-}
-
-func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *Limiter {
-	l := &Limiter{client: client, options: o, now: now, spent: newSpentKeys(o.Spent, now)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Limiter{client: client, options: o, spent: newSpentKeys(o.Spent, o.Now)}
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		l.cluster = cluster
 		l.options.HashTag = true // a script's keys must lie in one slot
@@ -160,7 +161,7 @@ func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *
 }
 
 func (l *Limiter) newGatherer() *gatherer {
-	return &gatherer{settle: l.settle, options: l.options, clock: newClock(l.now)}
+	return &gatherer{settle: l.settle, options: l.options, clock: newClock(l.options.Now)}
 }
 
 // gathererOf returns that of the server which is believed to hold key. When it is

@@ -40,7 +40,7 @@ func TestSpentKeysAreRefusedFromMemory(t *testing.T) {
 			if err := m.Set(guard.Key, guard.Value); err != nil {
 				t.Fatal(err)
 			}
-			l := newLimiter(client, Options{Spent: 100}, at.now)
+			l := New(client, Options{Spent: 100, Now: at.now})
 			take := func(guard Guard, limit ratelimit.Limit, n int64) Outcome {
 				t.Helper()
 				o, err := l.TakeIf(t.Context(), guard, "k", limit, n)
@@ -74,7 +74,7 @@ func TestSpentBucketsOpenInTime(t *testing.T) {
 	m, client := startMini(t)
 	at := newHandClock(time.Unix(1_700_000_040, 0))
 	m.SetTime(at.now())
-	l := newLimiter(client, Options{Spent: 100}, at.now)
+	l := New(client, Options{Spent: 100, Now: at.now})
 	for step := range 10 {
 		if d := mustTake(t, l, "k", limit, 1); !d.Allowed() {
 			t.Errorf("step %d: %+v, want a permit", step, d)
