@@ -59,6 +59,9 @@ func kind(err error) string {
 		if k, ok := kinds[strings.TrimPrefix(word, "-")]; ok {
 			return k
 		}
+		if strings.Contains(e.Error(), "unauthenticated") { // said instead of NOAUTH to a command with many arguments
+			return "noauth"
+		}
 		return "reply"
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {

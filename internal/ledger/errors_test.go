@@ -31,6 +31,7 @@ func TestKind(t *testing.T) {
 		{reply("READONLY You can't write against a read only replica."), "readonly"},
 		{reply("LOADING Redis is loading the dataset in memory"), "loading"},
 		{reply("NOAUTH Authentication required."), "noauth"},
+		{reply("ERR Protocol error: unauthenticated multibulk length"), "noauth"},
 		{reply("WRONGPASS invalid username-password pair or user is disabled."), "noauth"},
 		{reply("NOPERM this user has no permissions"), "noperm"},
 		{reply("WRONGTYPE Operation against a key holding the wrong kind of value"), "wrongtype"},

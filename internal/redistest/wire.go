@@ -51,7 +51,7 @@ func (w *Wire) Delay(d time.Duration) { w.delay.Store(int64(d)) }
 // Cut ends the connection in the middle of one reply in n, at random; 0 of none.
 func (w *Wire) Cut(n int) { w.cut.Store(int64(n)) }
 
-// Garble overwrites a byte of one reply in n, at random; 0 of none.
+// Garble breaks the framing of one reply in n, at random; 0 of none.
 func (w *Wire) Garble(n int) { w.garble.Store(int64(n)) }
 
 // Spoiled returns how many replies were cut or garbled.
@@ -126,7 +126,7 @@ func (w *Wire) spoil(reply []byte) (int, bool) {
 	}
 	if hit(w.garble.Load()) {
 		w.spoiled.Add(1)
-		reply[rand.IntN(len(reply))] = byte(rand.IntN(256))
+		reply[rand.IntN(min(len(reply), 2))] = "*:+-$x19"[rand.IntN(8)]
 	}
 	if hit(w.cut.Load()) {
 		w.spoiled.Add(1)

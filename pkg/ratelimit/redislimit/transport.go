@@ -2,6 +2,7 @@ package redislimit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -90,8 +91,16 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 		_ = pipe.Process(ctx, cmds[i]) // only queues
 	}
 	_, err := pipe.Exec(ctx)
+	var broken error
 	for i, c := range calls {
 		c.read(cmds[i])
+		switch {
+		case broken != nil:
+			// Behind a reply that is none, the next ones may be answers to others.
+			c.reply, c.err = answer{}, broken
+		case errors.Is(c.err, ErrReply):
+			broken = c.err
+		}
 	}
 	return err
 }
