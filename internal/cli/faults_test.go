@@ -16,11 +16,10 @@ import (
 	"github.com/tykctl/tykctl/internal/redistest"
 )
 
-// budget is redis.timeout in these tests. lateness is what a busy machine may add
-// to it: a gateway that waits for Redis is later by far.
 const (
-	budget   = 300 * time.Millisecond
-	lateness = 3 * time.Second
+	budget   = 300 * time.Millisecond // redis.timeout in these tests
+	recovery = 2 * time.Second        // after Redis is well
+	lateness = 3 * time.Second        // that a busy machine may add: waiting for Redis would take longer
 )
 
 // A load is clients that ask in closed loops, and what they were answered.
@@ -88,7 +87,11 @@ func (l *load) ask(jwt string) {
 // enter begins a phase.
 func (l *load) enter() { l.phase.Store(&phase{answers: map[string]int{}}) }
 
-func (l *load) end() { l.stop(); l.wg.Wait() }
+func (l *load) end() {
+	l.stop()
+	l.wg.Wait()
+	http.DefaultClient.CloseIdleConnections() // the server's drain waits for those that were never used
+}
 
 // want waits until the phase has seen n of the first answer, and holds that it
 // saw no others than those listed.
@@ -210,10 +213,12 @@ func TestRedisInTrouble(t *testing.T) {
 			f.breaker(!tt.quick)
 
 			tt.heal(f)
-			f.eventually("a permit again", func() bool { return f.get("/api/v1/test", f.key.JWT).StatusCode == 200 })
+			f.recovers()
 			l.enter()
 			l.want(50, "200")
 			f.breaker(false)
+			l.end()
+			f.leavesNothing()
 		})
 	}
 }
@@ -232,6 +237,29 @@ func startTrouble(t *testing.T, options map[string]string) *trouble {
 	f.ready()
 	f.key = f.token(grant{limit: 1_000_000, window: forever})
 	return f
+}
+
+// recovers waits until permits are granted again, which should take no longer
+// than recovery.
+func (f *trouble) recovers() {
+	f.t.Helper()
+	healed := time.Now()
+	f.eventually("a permit again", func() bool { return f.get("/api/v1/test", f.key.JWT).StatusCode == 200 })
+	took := time.Since(healed)
+	if took > recovery+lateness {
+		f.t.Errorf("it took %v until all was well again, want at most %v", took, recovery)
+	}
+	f.t.Logf("well again after %v", took.Round(time.Millisecond))
+}
+
+// leavesNothing ends the gateway and holds that it kept no connection.
+func (f *trouble) leavesNothing() {
+	f.t.Helper()
+	if err := f.end(); err != nil {
+		f.t.Error(err)
+	}
+	f.in.close()
+	f.eventually("no connection to Redis", func() bool { return f.wire.Open() == 0 })
 }
 
 // breaker holds that requests wait for Redis, or do not.
@@ -260,7 +288,7 @@ func TestRedisRepliesAreSpoiled(t *testing.T) {
 			f.eventually("spoiled replies", func() bool { return f.wire.Spoiled() >= 50 })
 			l.want(100, "200", unavailable)
 			spoil(f.wire, 0)
-			f.eventually("a permit again", func() bool { return f.get("/api/v1/test", f.key.JWT).StatusCode == 200 })
+			f.recovers()
 			l.enter()
 			l.want(100, "200")
 			l.end()
