@@ -51,7 +51,8 @@ func startWith(t *testing.T, store *redistest.Server, options map[string]string)
 	return startAt(t, store, options, time.Now)
 }
 
-// startAt runs a gateway with a clock of its own.
+// startAt runs a gateway with a clock of its own. Without a store, options say
+// where Redis is.
 func startAt(t *testing.T, store *redistest.Server, options map[string]string, now func() time.Time) *world {
 	t.Helper()
 	w := &world{t: t, redis: store, backend: newBackend(t), log: &lines{}, done: make(chan error, 1)}
@@ -62,10 +63,12 @@ func startAt(t *testing.T, store *redistest.Server, options map[string]string, n
 		"application.token.jwt_secret": testSecret,
 		"monitoring.ip":                "127.0.0.1",
 		"monitoring.port":              "0",
-		"redis.addr":                   store.Addr,
 		"server.drain_delay":           "0s",
 		"log.level":                    "Debug",
 		"log.format":                   "json",
+	}
+	if store != nil {
+		flags["redis.addr"] = store.Addr
 	}
 	maps.Copy(flags, options)
 	cfg, err := config.Load(config.Source{NoFile: true, Flags: flags, Require: serveRequires})
@@ -81,7 +84,7 @@ func startAt(t *testing.T, store *redistest.Server, options map[string]string, n
 	ctx, w.stop = context.WithCancel(context.Background())
 	go func() { w.done <- w.in.run(ctx) }()
 	t.Cleanup(func() { _ = w.end(); w.in.close() })
-	if options["redis.addr"] == "" {
+	if store != nil && options["redis.addr"] == "" {
 		w.client = store.Client(t)
 	}
 	return w
