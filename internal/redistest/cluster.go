@@ -177,13 +177,15 @@ func (c *Cluster) owner(slot int) int { return c.ownerBy(c.t.Context(), c.nodes[
 
 // ownerBy is the index of a slot's owner as one node sees it, or -1.
 func (c *Cluster) ownerBy(ctx context.Context, n node, slot int) int {
-	ranges, err := n.ClusterSlots(ctx).Result()
+	shards, err := n.ClusterShards(ctx).Result()
 	if err != nil {
 		return -1
 	}
-	for _, r := range ranges {
-		if r.Start <= slot && slot <= r.End {
-			return slices.IndexFunc(c.nodes, func(n node) bool { return n.id == r.Nodes[0].ID })
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			if r.Start <= int64(slot) && int64(slot) <= r.End {
+				return slices.IndexFunc(c.nodes, func(n node) bool { return n.id == shard.Nodes[0].ID })
+			}
 		}
 	}
 	return -1

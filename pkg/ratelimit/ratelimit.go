@@ -1,10 +1,20 @@
 // Package ratelimit defines rate limits, the decisions made under them and the
 // algorithms that make those decisions.
 //
-// An algorithm here is a pure function of the limit, the stored state and the
-// time; it reads no clock and does no I/O. Where the state is kept is the
-// business of a [Limiter]: package redislimit shares it through Redis. This
-// package needs nothing but the standard library and knows no store.
+// A [Limit] says how many permits a key may take, and by which [Algorithm]:
+//
+//	FixedWindow    in each window of the clock              the plainest; bursts at boundaries
+//	SlidingWindow  in about any span as long as the window  no bursts at boundaries
+//	TokenBucket    at a steady rate, and a burst after rest what clients like best
+//	LeakyBucket    one by one, evenly spaced                what backends like best; it delays
+//
+// An algorithm is a pure function, [Limit.Decide], of the limit, the stored state,
+// the time and the number of permits; it reads no clock and does no I/O. Where the
+// state is kept is the business of a [Limiter]: a [Local] keeps it in the process,
+// package redislimit shares it through Redis. [Middleware] puts a Limiter before
+// an http.Handler. Package limittest tests a Limiter of your own.
+//
+// This package needs nothing but the standard library and knows no store.
 package ratelimit
 
 import (
@@ -38,9 +48,9 @@ const (
 
 	// SlidingWindow admits like FixedWindow, but counts as used also what was granted
 	// in the window before, by the share of it that lies less than one Window back,
-	// rounded up. Under a steady demand every span of one Window sees Permits. At
-	// worst, when all of the window before was granted in its last moment, a span
-	// sees nearly twice as many.
+	// rounded up. Under a steady demand every span of one Window sees about Permits;
+	// at worst, when all of the window before was granted in its last moment, nearly
+	// twice as many.
 	SlidingWindow Algorithm = "sliding_window"
 
 	// TokenBucket admits from a bucket that holds Burst permits and fills by one

@@ -2,6 +2,7 @@ package redislimit
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,6 +177,63 @@ func TestSkewedCallersShareEachWindow(t *testing.T) {
 		}
 		if got := granted.Load(); got != sum {
 			t.Errorf("callers were granted %d permits, the counters hold %d", got, sum)
+		}
+	})
+}
+
+// With the other algorithms too, whatever the callers' clocks say and however often
+// Redis forgets the script, its own clock paces what is granted.
+func TestSkewedCallersShareEveryAlgorithm(t *testing.T) {
+	paced := []ratelimit.Limit{
+		{Algorithm: ratelimit.SlidingWindow, Permits: 25, Window: time.Second},
+		{Algorithm: ratelimit.TokenBucket, Permits: 25, Window: time.Second, Burst: 10},
+		{Algorithm: ratelimit.LeakyBucket, Permits: 25, Window: time.Second, MaxDelay: 100 * time.Millisecond},
+	}
+	overStores(t, func(t *testing.T, client *redis.Client) {
+		var granted [3][]int64 // Redis's times of use, in Unix microseconds
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		deadline := time.Now().Add(2200 * time.Millisecond)
+		for i, limit := range paced {
+			for _, skew := range []time.Duration{500 * time.Millisecond, -500 * time.Millisecond} {
+				l := newLimiter(client, Options{}, func() time.Time { return time.Now().Add(skew) })
+				wg.Go(func() {
+					for n := 0; time.Now().Before(deadline); n++ {
+						if n%100 == 0 {
+							client.ScriptFlush(t.Context())
+						}
+						a, err := l.run(t.Context(), &call{options: l.options, key: "k", limit: limit, n: 2})
+						if err != nil {
+							t.Errorf("%s, skew %v: %v", limit.Algorithm, skew, err)
+							return
+						}
+						mu.Lock()
+						for p := range a.decision.Granted {
+							granted[i] = append(granted[i], a.now+a.decision.Nth(p).Delay.Microseconds())
+						}
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		wg.Wait()
+		for i, limit := range paced {
+			times := slices.Sorted(slices.Values(granted[i]))
+			burst := max(limit.Burst, 1) // a queue's is the one that a span begins with
+			if limit.Algorithm == ratelimit.SlidingWindow {
+				burst = 2 * limit.Permits
+			}
+			for first := range times {
+				for last := first; last < len(times); last++ {
+					flowed := (times[last] - times[first]) * limit.Permits / limit.Window.Microseconds()
+					if n := int64(last - first + 1); n > burst+flowed {
+						t.Fatalf("%s: %d permits within %d µs", limit.Algorithm, n, times[last]-times[first])
+					}
+				}
+			}
+			if n := int64(len(times)); n < 2*limit.Permits-1 {
+				t.Errorf("%s: %d permits in two windows, want %d", limit.Algorithm, n, 2*limit.Permits)
+			}
 		}
 	})
 }
