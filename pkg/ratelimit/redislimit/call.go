@@ -71,7 +71,9 @@ type call struct {
 	guard   *Guard
 	start   time.Time // of the window that Redis is believed to be in, if windowed
 	callers int       // that share it
-	whole   bool      // send the script itself: Redis does not know it
+	// Permits of the key that were refused from memory, for Redis to count.
+	elsewhere int64
+	whole     bool // send the script itself: Redis does not know it
 
 	// What became of it.
 	reply answer
@@ -115,7 +117,7 @@ func (c *call) command(ctx context.Context) charge {
 	if c.whole {
 		name, script = "eval", c.script().source
 	}
-	args := make([]any, 0, 11)
+	args := make([]any, 0, 12)
 	args = append(args, name, script, 2)
 	if windowed(c.limit.Algorithm) {
 		args = append(args, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
@@ -144,12 +146,12 @@ func (c *call) appendLimit(args []any) []any {
 	case c.reset:
 		return args
 	case windowed(c.limit.Algorithm):
-		return append(args, c.n, c.limit.Permits, c.start.Unix(), seconds)
+		return append(args, c.n, c.limit.Permits, c.start.Unix(), seconds, c.elsewhere)
 	case c.limit.Algorithm == ratelimit.SlidingWindow:
-		return append(args, c.n, c.limit.Permits, seconds)
+		return append(args, c.n, c.limit.Permits, seconds, c.elsewhere)
 	}
 	interval, ahead := c.limit.Pace()
-	return append(args, c.n, interval.Microseconds(), ahead.Microseconds(), seconds*1000)
+	return append(args, c.n, interval.Microseconds(), ahead.Microseconds(), seconds*1000, c.elsewhere)
 }
 
 // answer reads a reply. Its errors name positions and numbers only: a guard's

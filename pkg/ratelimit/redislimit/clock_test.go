@@ -196,17 +196,18 @@ func TestSkewedCallersShareEveryAlgorithm(t *testing.T) {
 		deadline := time.Now().Add(2200 * time.Millisecond)
 		for i, limit := range paced {
 			for _, skew := range []time.Duration{500 * time.Millisecond, -500 * time.Millisecond} {
-				l := newLimiter(client, Options{}, func() time.Time { return time.Now().Add(skew) })
+				l := New(client, Options{Now: func() time.Time { return time.Now().Add(skew) }})
 				wg.Go(func() {
 					for n := 0; time.Now().Before(deadline); n++ {
 						if n%100 == 0 {
 							client.ScriptFlush(t.Context())
 						}
-						a, err := l.run(t.Context(), &call{options: l.options, key: "k", limit: limit, n: 2})
-						if err != nil {
+						c := &call{options: l.options, key: "k", limit: limit, n: 2}
+						if err := l.alone(t.Context(), c); err != nil {
 							t.Errorf("%s, skew %v: %v", limit.Algorithm, skew, err)
 							return
 						}
+						a := c.reply
 						mu.Lock()
 						for p := range a.decision.Granted {
 							granted[i] = append(granted[i], a.now+a.decision.Nth(p).Delay.Microseconds())

@@ -35,7 +35,9 @@ local count = add(KEYS[1], asked)
 local refused = math.max(math.min(asked, count - permits), 0)
 if refused > 0 then
   redis.call('DECRBY', KEYS[1], text(refused))
-  add(KEYS[2], refused)
+end
+if refused + elsewhere > 0 then
+  add(KEYS[2], refused + elsewhere)
 end
 
 return {TAKEN, now, asked - refused, count - asked}

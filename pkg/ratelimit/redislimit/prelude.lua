@@ -3,7 +3,8 @@
 -- KEYS[1]  state of the key
 -- KEYS[2]  counter of the permits refused
 -- KEYS[3]  guard (optional)
--- ARGV     the algorithm's own; the last is the guard's expected value (with KEYS[3] only)
+-- ARGV     the algorithm's own, then permits that the caller has refused by itself
+--          meanwhile, then the guard's expected value (with KEYS[3] only)
 --
 -- Replies, each with Redis's time in Unix microseconds:
 --   {0, now, granted, state…}  taken; the state is that from before
@@ -46,12 +47,16 @@ end
 
 local NOT_INTEGER = {err = 'ERR value is not an integer or out of range'}
 
+local elsewhere = tonumber(ARGV[KEYS[3] and #ARGV - 1 or #ARGV])
+
 local function refused_so_far()
   return tonumber(redis.call('GET', KEYS[2]) or 0)
 end
 
--- count_refused counts permits that were refused, for as long from the first on.
+-- count_refused counts permits that were refused, here and elsewhere, for as long
+-- from the first on.
 local function count_refused(n, life_ms)
+  n = n + elsewhere
   if n > 0 and redis.call('INCRBY', KEYS[2], text(n)) == n then
     redis.call('PEXPIRE', KEYS[2], text(life_ms))
   end

@@ -3,6 +3,7 @@ package redislimit
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
@@ -38,6 +39,7 @@ type spent struct {
 	decision ratelimit.Decision
 	sent     time.Time
 	until    time.Time
+	refused  atomic.Int64 // from memory, and not yet told
 }
 
 // newSpentKeys remembers up to size keys, rounded up to a multiple of
@@ -70,6 +72,7 @@ func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
 	if !now.Before(e.until) {
 		return ratelimit.Decision{}, false
 	}
+	e.refused.Add(1)
 	d, since := e.decision, now.Sub(e.sent)
 	d.Reset -= since
 	d.RetryAfter -= since
@@ -96,6 +99,19 @@ func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
 		}
 	}
 	shard.keys[q.key] = e
+}
+
+// refused returns how many permits of key were refused from memory and have not
+// been told of. Those of a window that has ended are forgotten.
+func (s *spentKeys) refused(key string) int64 {
+	shard := s.of(key)
+	shard.RLock()
+	e := shard.keys[key]
+	shard.RUnlock()
+	if e == nil || s.now().Sub(e.sent) >= e.decision.Reset {
+		return 0
+	}
+	return e.refused.Swap(0)
 }
 
 // forget lets the next request of key be put to Redis.

@@ -89,6 +89,36 @@ func TestSpentBucketsOpenInTime(t *testing.T) {
 	}
 }
 
+// The next look at Redis brings along what was refused without it, unless that
+// belongs to a window which has ended.
+func TestRefusalsFromMemoryAreCounted(t *testing.T) {
+	for _, algorithm := range []ratelimit.Algorithm{ratelimit.FixedWindow, ratelimit.TokenBucket} {
+		t.Run(string(algorithm), func(t *testing.T) {
+			limit := ratelimit.Limit{Algorithm: algorithm, Permits: 1, Window: 10 * time.Second}
+			m, client := startMini(t)
+			at := newHandClock(time.Unix(1_700_000_040, 0))
+			advance := func(d time.Duration) { at.advance(d); m.SetTime(at.now()) }
+			advance(0)
+			l := New(client, Options{Spent: 100, Now: at.now})
+			for range 12 { // one granted, one refused by Redis, ten from memory
+				mustTake(t, l, "k", limit, 1)
+			}
+			wantUsage(t, l, limit, 1, 0, 1)
+			advance(time.Second)
+			mustTake(t, l, "k", limit, 1)
+			wantUsage(t, l, limit, 1, 0, 12)
+			for range 5 {
+				mustTake(t, l, "k", limit, 1)
+			}
+			advance(19 * time.Second)
+			mustTake(t, l, "k", limit, 1)
+			if u := mustUse(t, l, "k", limit); u.Refused != 0 && u.Refused != 12 { // miniredis lets nothing expire by itself
+				t.Errorf("%d are refused, and those of an ended window count", u.Refused)
+			}
+		})
+	}
+}
+
 func TestResetIsSeenAtOnceWhereItWasMade(t *testing.T) {
 	limit := ratelimit.Limit{Permits: 1, Window: century}
 	_, client := startMini(t)

@@ -18,6 +18,11 @@ func (l *Limiter) settle(ctx context.Context, at *clock, calls []*call) {
 	// Kept apart from the shared offset, which another exchange may move while
 	// this one is under way.
 	offset := at.offset.Load()
+	for _, c := range calls {
+		if c.n > 0 {
+			c.elsewhere = l.spent.refused(c.key)
+		}
+	}
 	for range tries {
 		// Counted from the sending, the offset holds the way to Redis as well, and
 		// so names the window in which the next command will arrive.
