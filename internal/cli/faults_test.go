@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -228,9 +229,7 @@ func startTrouble(t *testing.T, options map[string]string) *trouble {
 	store := redistest.Start(t)
 	wire := redistest.StartWire(t, store.Addr)
 	set := map[string]string{"redis.addr": wire.Addr, "redis.timeout": budget.String()}
-	for k, v := range options {
-		set[k] = v
-	}
+	maps.Copy(set, options)
 	f := &trouble{world: startWith(t, store, set), wire: wire}
 	f.client = redis.NewClient(&redis.Options{Addr: store.Addr, PoolSize: 1}) // one that was there before the trouble
 	t.Cleanup(func() { _ = f.client.Close() })
@@ -401,6 +400,10 @@ func TestLocalMode(t *testing.T) {
 		f.want(f.get("/api/v1/test", spent.JWT), 429, "rate_limited")
 		f.want(f.get("/elsewhere", known.JWT), 403, "route_forbidden")
 		f.want(f.get("/api/v1/test", unknown.JWT), 503, "store_unavailable")
+	}
+	f.eventually("a look at Redis in vain", func() bool { return f.metric("tykctl_redis_up") == "0" })
+	if r := f.get("/ready", ""); r.StatusCode != 200 {
+		t.Errorf("/ready: %d %q, and known keys are served", r.StatusCode, r.body)
 	}
 	if on := f.metric("tykctl_redis_local_mode"); on != "1" {
 		t.Errorf("tykctl_redis_local_mode %s, want 1", on)

@@ -126,13 +126,13 @@ func (w *Wire) spoil(reply []byte) (int, bool) {
 	}
 	if hit(w.garble.Load()) {
 		w.spoiled.Add(1)
-		reply[rand.IntN(min(len(reply), 2))] = "*:+-$x19"[rand.IntN(8)]
+		reply[rand.IntN(min(len(reply), 2))] = "*:+-$x19"[rand.IntN(8)] //nolint:gosec // trouble, not secrets
 	}
 	if hit(w.cut.Load()) {
 		w.spoiled.Add(1)
-		return rand.IntN(len(reply)), false
+		return rand.IntN(len(reply)), false //nolint:gosec // as above
 	}
 	return len(reply), true
 }
 
-func hit(oneIn int64) bool { return oneIn > 0 && rand.Int64N(oneIn) == 0 }
+func hit(oneIn int64) bool { return oneIn > 0 && rand.Int64N(oneIn) == 0 } //nolint:gosec // as above
