@@ -17,27 +17,25 @@ end
 
 local asked, permits = tonumber(ARGV[1]), tonumber(ARGV[2])
 if asked == 0 then
-  return {TAKEN, now, refused_so_far(), tonumber(redis.call('GET', KEYS[1]) or 0)}
+  return {TAKEN, now, tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(redis.call('GET', KEYS[1]) or 0)}
 end
 
--- add counts n permits, and makes a new counter vanish after its window.
-local function add(key, n)
-  local sum = redis.call('INCRBY', key, text(n))
-  if sum == n then
-    redis.call('PEXPIREAT', key, text(finish * 1000 + GRACE_MS))
-  end
-  return sum
+-- A new counter vanishes after its window.
+local vanish = finish * 1000 + GRACE_MS
+local count = redis.call('INCRBY', KEYS[1], asked)
+if count == asked then
+  redis.call('PEXPIREAT', KEYS[1], vanish)
 end
 
 -- Refused permits go back, so that the counter says what was granted: a limit
 -- that is raised within the window then opens at once, however many were refused.
-local count = add(KEYS[1], asked)
 local refused = math.max(math.min(asked, count - permits), 0)
 if refused > 0 then
-  redis.call('DECRBY', KEYS[1], text(refused))
+  redis.call('DECRBY', KEYS[1], refused)
 end
-if refused + elsewhere > 0 then
-  add(KEYS[2], refused + elsewhere)
+local unserved = refused + elsewhere
+if unserved > 0 and redis.call('INCRBY', KEYS[2], unserved) == unserved then
+  redis.call('PEXPIREAT', KEYS[2], vanish)
 end
 
 return {TAKEN, now, asked - refused, count - asked}

@@ -9,18 +9,15 @@
 --
 -- State: the stored time, 0 while there is none.
 
-local before = 0
-local stored = redis.call('GET', KEYS[1])
-if stored then
-  before = integer(stored)
-  if not before then
-    return NOT_INTEGER
-  end
+local stored = redis.call('GET', KEYS[1]) or '0'
+local before = tonumber(stored)
+if not string.find(stored, '^%d+$') or before >= 9007199254740992 then
+  return {err = 'ERR value is not an integer or out of range'}
 end
 
 local asked = tonumber(ARGV[1])
 if asked == 0 then
-  return {TAKEN, now, refused_so_far(), before}
+  return {TAKEN, now, tonumber(redis.call('GET', KEYS[2]) or 0), before}
 end
 
 local interval, ahead = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -34,8 +31,11 @@ local after = full + granted * interval
 
 -- Once its time has come the stored number means nothing: it may vanish then.
 if after > now and after ~= before then
-  redis.call('SET', KEYS[1], text(after), 'PXAT', text(math.ceil(after / 1000)))
+  redis.call('SET', KEYS[1], after, 'PXAT', math.ceil(after / 1000))
 end
-count_refused(asked - granted, tonumber(ARGV[4]))
+local unserved = asked - granted + elsewhere
+if unserved > 0 and redis.call('INCRBY', KEYS[2], unserved) == unserved then
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
+end
 
 return {TAKEN, now, granted, before}

@@ -1,4 +1,6 @@
--- What every taking script begins with.
+-- What every taking script begins with. They run for each request: they make no
+-- functions and no tables that they can do without. Redis writes a number that is
+-- handed to a command with 17 digits, so integers below 2^53 arrive whole.
 --
 -- KEYS[1]  state of the key
 -- KEYS[2]  counter of the permits refused
@@ -34,30 +36,5 @@ if KEYS[3] then
   end
 end
 
--- text writes an integer out in full; Lua's own way rounds to 14 digits.
-local function text(n)
-  return string.format('%.0f', n)
-end
-
--- integer reads what was written so, and is nil for anything else.
-local function integer(s)
-  local n = s and string.find(s, '^%d+$') and tonumber(s)
-  return n and n < 9007199254740992 and n or nil
-end
-
-local NOT_INTEGER = {err = 'ERR value is not an integer or out of range'}
-
+-- Permits refused elsewhere are counted with those refused here.
 local elsewhere = tonumber(ARGV[KEYS[3] and #ARGV - 1 or #ARGV])
-
-local function refused_so_far()
-  return tonumber(redis.call('GET', KEYS[2]) or 0)
-end
-
--- count_refused counts permits that were refused, here and elsewhere, for as long
--- from the first on.
-local function count_refused(n, life_ms)
-  n = n + elsewhere
-  if n > 0 and redis.call('INCRBY', KEYS[2], text(n)) == n then
-    redis.call('PEXPIRE', KEYS[2], text(life_ms))
-  end
-end

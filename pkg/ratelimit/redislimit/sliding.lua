@@ -8,20 +8,19 @@
 --
 -- State: the hash's values, 0 while there is none.
 
-local stored = redis.call('HMGET', KEYS[1], 'window', 'current', 'previous')
-local before = {0, 0, 0}
-if stored[1] or stored[2] or stored[3] then
-  for i = 1, 3 do
-    before[i] = integer(stored[i])
-    if not before[i] then
-      return NOT_INTEGER
-    end
+local before = redis.call('HMGET', KEYS[1], 'window', 'current', 'previous')
+local stored = before[1] or before[2] or before[3]
+for i = 1, 3 do
+  local value = stored and (before[i] or '') or '0'
+  before[i] = tonumber(value)
+  if not string.find(value, '^%d+$') or before[i] >= 9007199254740992 then
+    return {err = 'ERR value is not an integer or out of range'}
   end
 end
 
 local asked, permits, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 if asked == 0 then
-  return {TAKEN, now, refused_so_far(), before[1], before[2], before[3]}
+  return {TAKEN, now, tonumber(redis.call('GET', KEYS[2]) or 0), before[1], before[2], before[3]}
 end
 
 local start = math.floor(now / (length * 1000000)) * length
@@ -41,13 +40,16 @@ local weighted = math.ceil(math.min(previous, permits) * left / (length * 1000))
 local granted = math.min(asked, math.max(permits - current - weighted, 0))
 
 if granted > 0 then
-  if stored[1] and window == before[1] then
-    redis.call('HINCRBY', KEYS[1], 'current', text(granted))
+  if stored and window == before[1] then
+    redis.call('HINCRBY', KEYS[1], 'current', granted)
   else
-    redis.call('HSET', KEYS[1], 'window', text(window), 'current', text(granted), 'previous', text(previous))
-    redis.call('PEXPIREAT', KEYS[1], text((finish + length) * 1000 + GRACE_MS))
+    redis.call('HSET', KEYS[1], 'window', window, 'current', granted, 'previous', previous)
+    redis.call('PEXPIREAT', KEYS[1], (finish + length) * 1000 + GRACE_MS)
   end
 end
-count_refused(asked - granted, length * 1000)
+local unserved = asked - granted + elsewhere
+if unserved > 0 and redis.call('INCRBY', KEYS[2], unserved) == unserved then
+  redis.call('PEXPIRE', KEYS[2], length * 1000)
+end
 
 return {TAKEN, now, granted, before[1], before[2], before[3]}
