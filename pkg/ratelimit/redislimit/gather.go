@@ -18,7 +18,7 @@ var ErrBusy = errors.New("redislimit: too many callers wait")
 const (
 	// maxInFlight bounds the exchanges that a gatherer has under way. More than
 	// one, so that a slow one does not hold up the rest; few, so that callers meet.
-	maxInFlight = 4
+	maxInFlight = 3
 	// maxBatch bounds the callers that share an exchange, and so how long Redis is
 	// busy with one.
 	maxBatch = 512
@@ -34,8 +34,7 @@ const (
 // nobody waits for company: a lonely caller pays nothing, and the busier Redis
 // is, the more callers share a trip.
 type gatherer struct {
-	settle  func(ctx context.Context, at *clock, calls []*call)
-	options Options
+	limiter *Limiter // which sends
 	clock   *clock
 
 	mu       sync.Mutex
@@ -82,7 +81,7 @@ func (g *gatherer) ask(ctx context.Context, q question, n int64) (Outcome, error
 		defer g.leave()
 		c := g.call(q)
 		c.n = n
-		g.settle(ctx, g.clock, []*call{c})
+		g.limiter.settle(ctx, g.clock, []*call{c})
 		return c.outcome(0, n)
 	}
 	select {
@@ -153,7 +152,7 @@ func (g *gatherer) exchange(batch []*waiter) {
 	calls := g.gather(batch)
 	if len(calls) > 0 {
 		ctx, cancel := g.context()
-		g.settle(ctx, g.clock, calls)
+		g.limiter.settle(ctx, g.clock, calls)
 		cancel()
 	}
 	for i, w := range batch {
@@ -194,14 +193,14 @@ func (g *gatherer) gather(batch []*waiter) []*call {
 
 // context is that of an exchange which several callers share.
 func (g *gatherer) context() (context.Context, context.CancelFunc) {
-	if g.options.Timeout <= 0 {
+	if g.limiter.options.Timeout <= 0 {
 		return context.Background(), func() {}
 	}
-	return context.WithTimeout(context.Background(), g.options.Timeout)
+	return context.WithTimeout(context.Background(), g.limiter.options.Timeout)
 }
 
 func (g *gatherer) call(q question) *call {
-	c := &call{options: g.options, key: q.key, limit: q.limit}
+	c := &call{options: g.limiter.options, key: q.key, limit: q.limit}
 	if q.guarded {
 		c.guard = &q.guard
 	}

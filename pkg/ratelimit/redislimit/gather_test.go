@@ -36,7 +36,7 @@ func TestGatheredCallersGetTheirOwnAnswers(t *testing.T) {
 			})
 		}
 		together, apart := map[question]ratelimit.State{}, map[question]ratelimit.State{}
-		calls := new(gatherer).gather(batch)
+		calls := (&gatherer{limiter: new(Limiter)}).gather(batch)
 		for _, c := range calls {
 			q := c.question()
 			c.reply = answer{status: taken, now: now.UnixMicro(), before: together[q]}
@@ -60,7 +60,7 @@ func TestGatheredCallersGetTheirOwnAnswers(t *testing.T) {
 func TestGatheredPermitsStayCountable(t *testing.T) {
 	q := question{key: "k", limit: ratelimit.Limit{Permits: 5, Window: time.Minute}}
 	batch := []*waiter{{question: q, n: ratelimit.MaxPermits}, {question: q, n: 1}, {question: q, n: 1}}
-	calls := new(gatherer).gather(batch)
+	calls := (&gatherer{limiter: new(Limiter)}).gather(batch)
 	if len(calls) != 2 || calls[0].n != ratelimit.MaxPermits || calls[1].n != 2 {
 		t.Errorf("%d calls", len(calls))
 	}
@@ -200,7 +200,7 @@ func TestACallerWhoLeavesHoldsUpNobody(t *testing.T) {
 }
 
 func TestTheQueueIsBounded(t *testing.T) {
-	g := &gatherer{inFlight: maxInFlight}
+	g := &gatherer{limiter: new(Limiter), inFlight: maxInFlight}
 	for i := range maxWaiting {
 		if _, err := g.enter(question{}, 1); err != nil {
 			t.Fatalf("caller %d: %v", i, err)

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,21 +110,23 @@ func (o Options) StateKey(key string, a ratelimit.Algorithm) string {
 }
 
 func (o Options) name(family, prefix, key string, start time.Time) string {
-	name := make([]byte, 0, len(family)+len(prefix)+len(key)+len("{}:")+20)
-	name = append(name, family...)
-	name = append(name, prefix...)
+	const digits = 20
+	var name strings.Builder
+	name.Grow(len(family) + len(prefix) + len(key) + len("{}:") + digits)
+	name.WriteString(family)
+	name.WriteString(prefix)
 	if o.HashTag {
-		name = append(name, '{')
+		name.WriteByte('{')
 	}
-	name = append(name, key...)
+	name.WriteString(key)
 	if o.HashTag {
-		name = append(name, '}')
+		name.WriteByte('}')
 	}
-	if start.IsZero() {
-		return string(name)
+	if !start.IsZero() {
+		name.WriteByte(':')
+		name.Write(strconv.AppendInt(make([]byte, 0, digits), start.Unix(), 10))
 	}
-	name = append(name, ':')
-	return string(strconv.AppendInt(name, start.Unix(), 10))
+	return name.String()
 }
 
 // A Limiter is a [ratelimit.Limiter] whose state is in Redis. It is safe for
@@ -161,7 +164,7 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 }
 
 func (l *Limiter) newGatherer() *gatherer {
-	return &gatherer{settle: l.settle, options: l.options, clock: newClock(l.options.Now)}
+	return &gatherer{limiter: l, clock: newClock(l.options.Now)}
 }
 
 // gathererOf returns that of the server which is believed to hold key. When it is
