@@ -1,6 +1,7 @@
 // Command bench measures tykctl on this machine.
 //
 //	go run ./internal/bench limiter [-json FILE]
+//	go run ./internal/bench memory
 package main
 
 import (
@@ -16,13 +17,14 @@ import (
 // benches are the measurements, by the word that starts them.
 var benches = map[string]func(ctx context.Context, args []string) error{
 	"limiter": benchLimiter,
+	"memory":  benchMemory,
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: go run ./internal/bench limiter [-json FILE]")
+		fmt.Fprintln(os.Stderr, "usage: go run ./internal/bench limiter [-json FILE] | memory")
 		os.Exit(2)
 	}
 	err := benches[os.Args[1]](ctx, os.Args[2:])

@@ -18,10 +18,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
@@ -35,6 +37,7 @@ type Ledger struct {
 	client  redis.UniversalClient
 	limiter *redislimit.Limiter
 	seen    *table[*Record]
+	routes  *table[*route.Set]
 	breaker breaker
 	local   *local // nil unless Options.Local
 	now     func() time.Time
@@ -62,6 +65,7 @@ func Open(o Options) *Ledger {
 		opts:   o,
 		client: newClient(o),
 		seen:   newTable[*Record](o.CacheSize),
+		routes: newTable[*route.Set](maxRoutes),
 		now:    o.Now,
 		told:   newOnceEach(maxTold),
 	}
@@ -76,7 +80,7 @@ func Open(o Options) *Ledger {
 	if o.Local {
 		l.local = &local{
 			grace: o.Grace, instances: max(int64(o.Instances), 1), now: l.now,
-			heard: newTable[*heard](o.CacheSize), changed: l.alone,
+			seen: l.seen, heard: newTable[*heard](o.CacheSize), changed: l.alone,
 		}
 	}
 	return l
@@ -114,7 +118,7 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) er
 	if l.local != nil {
 		switch {
 		case err == nil:
-			l.local.settled(apiKey, permit.Record, permit.Decision.Remaining, start)
+			l.local.settled(apiKey, permit.Decision.Remaining, start)
 		case errors.Is(err, ErrUnavailable):
 			if p, known, refusal := l.local.serve(apiKey, func(r *Record) error { return l.authorise(r, allow) }); known {
 				permit, err = p, refusal
@@ -234,8 +238,26 @@ func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 		l.opts.Observe("record", 0, kind(err))
 		return nil, err
 	}
+	rec.Routes = l.shared(rec.Routes)
 	l.seen.put(apiKey, rec)
 	return rec, nil
+}
+
+// maxRoutes bounds the sets of routes that records share.
+const maxRoutes = 1024
+
+// shared returns a set like s that other records have too: many keys may use the
+// same routes, and a compiled set is most of what a record takes.
+func (l *Ledger) shared(s route.Set) route.Set {
+	var name strings.Builder
+	for _, p := range s.Patterns() { // with their lengths, so that no two lists have one name
+		fmt.Fprintf(&name, "%d:%s", len(p), p)
+	}
+	if held := l.routes.get(name.String()); held != nil {
+		return *held
+	}
+	l.routes.put(name.String(), &s)
+	return s
 }
 
 // fault turns what the client reported into what callers can act on.

@@ -18,6 +18,7 @@ type local struct {
 	grace     time.Duration
 	instances int64
 	now       func() time.Time
+	seen      *table[*Record] // the ledger's
 	heard     *table[*heard]
 	changed   func(on bool) // called with the lock held, so in order
 
@@ -29,7 +30,6 @@ type local struct {
 // heard is what Redis last said of a key, and what was taken since without it.
 type heard struct {
 	mu    sync.Mutex
-	rec   *Record
 	at    time.Time
 	left  int64
 	alone bool // state holds what was taken without Redis
@@ -37,14 +37,14 @@ type heard struct {
 }
 
 // settled takes in Redis's answer to a request that began at at.
-func (l *local) settled(apiKey string, rec *Record, left int64, at time.Time) {
+func (l *local) settled(apiKey string, left int64, at time.Time) {
 	h := l.heard.get(apiKey)
 	if h == nil {
 		h = &heard{}
 		l.heard.put(apiKey, h)
 	}
 	h.mu.Lock()
-	h.rec, h.at, h.left, h.alone = rec, at, left, false
+	h.at, h.left, h.alone = at, left, false
 	h.mu.Unlock()
 	l.leave()
 }
@@ -52,20 +52,20 @@ func (l *local) settled(apiKey string, rec *Record, left int64, at time.Time) {
 // serve settles a request without Redis. It reports false for a key of which it
 // knows too little.
 func (l *local) serve(apiKey string, authorise func(*Record) error) (permit Permit, known bool, err error) {
-	h := l.heard.get(apiKey)
-	if h == nil {
+	h, rec := l.heard.get(apiKey), l.seen.get(apiKey)
+	if h == nil || rec == nil {
 		return Permit{}, false, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := l.now()
-	share, ok := l.share(h.rec.Limit)
+	share, ok := l.share(rec.Limit)
 	if !ok || now.Sub(h.at) > l.grace {
 		return Permit{}, false, nil
 	}
 	l.enter(now)
-	permit.Record = h.rec
-	if err := authorise(h.rec); err != nil {
+	permit.Record = rec
+	if err := authorise(rec); err != nil {
 		return permit, true, err
 	}
 	if !h.alone {

@@ -13,8 +13,14 @@ import (
 func newLocal(clock *handClock, instances int64, told *[]bool) *local {
 	return &local{
 		grace: 30 * time.Second, instances: instances, now: clock.now,
-		heard: newTable[*heard](100), changed: func(on bool) { *told = append(*told, on) },
+		seen: newTable[*Record](100), heard: newTable[*heard](100), changed: func(on bool) { *told = append(*told, on) },
 	}
+}
+
+// hears has Redis settle a request of the key k.
+func (l *local) hears(limit ratelimit.Limit, left int64, at time.Time) {
+	l.seen.put("k", &Record{Limit: limit})
+	l.settled("k", left, at)
 }
 
 func anyone(*Record) error { return nil }
@@ -55,8 +61,7 @@ func TestLocalServesItsShare(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			clock := newHandClock()
 			l := newLocal(clock, tt.instances, new([]bool))
-			rec := &Record{Limit: tt.limit}
-			l.settled("k", rec, tt.left, clock.now())
+			l.hears(tt.limit, tt.left, clock.now())
 			if got := l.grants(t, 200); got != tt.now {
 				t.Errorf("%d granted in the window, want %d", got, tt.now)
 			}
@@ -82,8 +87,7 @@ func TestLocalKnowsOnlyWhatItHeardLately(t *testing.T) {
 	if known() {
 		t.Error("serves a key that it never heard of")
 	}
-	rec := &Record{Limit: ratelimit.Limit{Permits: 100, Window: time.Minute}}
-	l.settled("k", rec, 10, clock.now())
+	l.hears(ratelimit.Limit{Permits: 100, Window: time.Minute}, 10, clock.now())
 	clock.advance(30 * time.Second)
 	if !known() {
 		t.Error("does not serve a key within the grace")
@@ -92,7 +96,7 @@ func TestLocalKnowsOnlyWhatItHeardLately(t *testing.T) {
 	if known() {
 		t.Error("serves a key beyond the grace")
 	}
-	l.settled("k", &Record{Limit: ratelimit.Limit{Permits: 19, Window: time.Minute}}, 10, clock.now())
+	l.hears(ratelimit.Limit{Permits: 19, Window: time.Minute}, 10, clock.now())
 	if known() {
 		t.Error("serves a limit of 19 shared by 20: its refusals would be Redis's trouble")
 	}
@@ -101,7 +105,7 @@ func TestLocalKnowsOnlyWhatItHeardLately(t *testing.T) {
 func TestLocalStillAuthorises(t *testing.T) {
 	clock := newHandClock()
 	l := newLocal(clock, 1, new([]bool))
-	l.settled("k", &Record{Limit: ratelimit.Limit{Permits: 1, Window: time.Minute}}, 1, clock.now())
+	l.hears(ratelimit.Limit{Permits: 1, Window: time.Minute}, 1, clock.now())
 	forbidden := errors.New("forbidden")
 	if _, known, err := l.serve("k", func(*Record) error { return forbidden }); !known || !errors.Is(err, forbidden) {
 		t.Errorf("known %v, %v", known, err)
@@ -115,15 +119,14 @@ func TestLocalModeIsToldOnce(t *testing.T) {
 	var told []bool
 	clock := newHandClock()
 	l := newLocal(clock, 1, &told)
-	rec := &Record{Limit: ratelimit.Limit{Permits: 100, Window: time.Minute}}
-	l.settled("k", rec, 100, clock.now())
+	l.hears(ratelimit.Limit{Permits: 100, Window: time.Minute}, 100, clock.now())
 	for range 3 {
 		l.grants(t, 3)
-		l.settled("k", rec, 90, clock.now()) // Redis comes and goes
+		l.settled("k", 90, clock.now()) // Redis comes and goes
 	}
 	clock.advance(calm)
-	l.settled("k", rec, 90, clock.now())
-	l.settled("k", rec, 90, clock.now())
+	l.settled("k", 90, clock.now())
+	l.settled("k", 90, clock.now())
 	if want := []bool{true, false}; !slices.Equal(told, want) {
 		t.Errorf("told of %v, want %v", told, want)
 	}
@@ -134,7 +137,7 @@ func TestLocalIsBounded(t *testing.T) {
 	clock := newHandClock()
 	l := newLocal(clock, 1, new([]bool))
 	for i := range 5000 {
-		l.settled(strconv.Itoa(i), &Record{}, 1, clock.now())
+		l.settled(strconv.Itoa(i), 1, clock.now())
 	}
 	if n := l.heard.len(); n > 112 {
 		t.Errorf("%d keys are remembered, want about 100", n)

@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/tykctl/tykctl/internal/route"
 )
 
 func TestTableIsBounded(t *testing.T) {
@@ -57,6 +60,22 @@ func TestOnceEach(t *testing.T) {
 	} {
 		if got := o.first(tt.key); got != tt.want {
 			t.Errorf("first(%q) = %v, want %v", tt.key, got, tt.want)
+		}
+	}
+}
+
+func TestRecordsShareEqualRoutes(t *testing.T) {
+	l := Open(Options{Addrs: []string{"localhost:1"}, CacheSize: 16})
+	defer func() { _ = l.Close() }()
+	for _, patterns := range [][]string{{"/a", "/b"}, {"/a/b"}, {"/a1:/b"}, {"/a", "1:/b"}, {}} {
+		before := l.routes.len()
+		for range 2 {
+			if got := l.shared(route.Compile(patterns)).Patterns(); !slices.Equal(got, patterns) {
+				t.Errorf("%q became %q", patterns, got)
+			}
+		}
+		if l.routes.len() != before+1 {
+			t.Errorf("%q is not held once", patterns)
 		}
 	}
 }
