@@ -108,12 +108,13 @@ func TestDecideKeepsItsWord(t *testing.T) {
 	})
 }
 
-// A grant is one permit, at the time when it may be used.
-func grants(rng *rand.Rand, limit Limit, greedy bool) []time.Time {
-	var used []time.Time
-	now, state := aTime.Truncate(time.Microsecond), State{}
-	for range 300 {
-		now = now.Add(pause(rng, limit).Truncate(time.Microsecond))
+// grants are the times, in Unix microseconds, at which permits may be used, one for
+// each permit, under a random demand.
+func grants(rng *rand.Rand, limit Limit, greedy bool) []int64 {
+	var used []int64
+	now, state := aTime, State{}
+	for range 200 {
+		now = now.Add(pause(rng, limit))
 		n := 1 + rng.Int64N(9)
 		if greedy {
 			n = MaxPermits
@@ -121,66 +122,71 @@ func grants(rng *rand.Rand, limit Limit, greedy bool) []time.Time {
 		var d Decision
 		state, d = limit.Decide(state, n, now)
 		for i := range d.Granted {
-			used = append(used, now.Add(d.Nth(i).Delay))
+			used = append(used, now.UnixMicro()+d.Nth(i).Delay.Microseconds())
 		}
 	}
 	return used
 }
 
-// count is how many of the times lie from from up to but not including to.
-func count(times []time.Time, from, to time.Time) int64 {
-	var n int64
-	for _, at := range times {
-		if !at.Before(from) && at.Before(to) {
-			n++
-		}
-	}
-	return n
+// count is how many of the sorted times lie from from up to but not including to.
+func count(times []int64, from, to int64) int64 {
+	first, _ := slices.BinarySearch(times, from)
+	last, _ := slices.BinarySearch(times, to)
+	return int64(last - first)
 }
 
-// The stated bounds, over every span that begins with a grant.
+// The stated bounds, over every span that begins and ends with a grant.
 func TestDecideBoundsEverySpan(t *testing.T) {
 	overSchedules(t, func(t *testing.T, rng *rand.Rand, limit Limit) {
 		for _, greedy := range []bool{true, false} {
 			used := grants(rng, limit, greedy)
-			for i, from := range used {
-				boundary := WindowStart(from, limit.Window).Add(limit.Window)
-				switch limit.Algorithm {
-				case FixedWindow:
-					if n := count(used, boundary.Add(-limit.Window), boundary); n > limit.Permits {
-						t.Fatalf("%d in the window from %v", n, boundary.Add(-limit.Window))
-					}
-				case SlidingWindow:
-					to := from.Add(limit.Window)
-					// Of the part a of the span before the boundary, what is still counted
-					// at the span's end leaves room for permits − a·(share of it left).
-					a, n := count(used, from, boundary), count(used, from, to)
-					most := limit.Permits + int64(float64(a)*to.Sub(boundary).Seconds()/limit.Window.Seconds())
-					if n > most || n > 2*limit.Permits {
-						t.Fatalf("%d from %v, of them %d before the boundary: want at most %d", n, from, a, most)
-					}
-					if n := count(used, boundary.Add(-limit.Window), boundary); n > limit.Permits {
-						t.Fatalf("%d in the window from %v", n, boundary.Add(-limit.Window))
-					}
-				case TokenBucket:
-					for j := i; j < len(used); j++ {
-						span := used[j].Sub(from)
-						flowed := int64(span) * limit.Permits / int64(limit.Window)
-						if n := int64(j - i + 1); n > limit.burst()+flowed {
-							t.Fatalf("%d within %v, want at most %d and %d", n, span, limit.burst(), flowed)
-						}
-					}
-				case LeakyBucket:
-					if i > 0 && from.Sub(used[i-1])*time.Duration(limit.Permits) < limit.Window {
-						t.Fatalf("%v after %v: closer than %v/%d", from, used[i-1], limit.Window, limit.Permits)
-					}
-					if n := count(used, from, from.Add(limit.Window)); n > limit.Permits {
-						t.Fatalf("%d within %v", n, limit.Window)
-					}
-				}
+			if !slices.IsSorted(used) {
+				t.Fatal("a permit overtakes the one before")
+			}
+			instants := slices.Compact(slices.Clone(used))
+			for i, from := range instants {
+				boundsSpansFrom(t, limit, used, instants[i:], from)
 			}
 		}
 	})
+}
+
+// boundsSpansFrom checks the spans that begin with the first of the instants.
+func boundsSpansFrom(t *testing.T, limit Limit, used, instants []int64, from int64) {
+	t.Helper()
+	window := limit.Window.Microseconds()
+	boundary := WindowStart(time.UnixMicro(from), limit.Window).UnixMicro() + window
+	switch limit.Algorithm {
+	case FixedWindow, SlidingWindow:
+		if n := count(used, boundary-window, boundary); n > limit.Permits {
+			t.Fatalf("%d in the window before %d", n, boundary)
+		}
+		if limit.Algorithm == FixedWindow {
+			return
+		}
+		// Of what the span has before the boundary, so much still counts at its end as
+		// its end is short of the next one.
+		to := from + window
+		before := count(used, from, boundary)
+		most := limit.Permits + before*(to-boundary)/window
+		if n := count(used, from, to); n > most {
+			t.Fatalf("%d from %d, of them %d before the boundary: want at most %d", n, from, before, most)
+		}
+	case TokenBucket:
+		for _, to := range instants {
+			flowed := (to - from) * limit.Permits / window
+			if n := count(used, from, to+1); n > limit.burst()+flowed {
+				t.Fatalf("%d within %d µs, want at most %d and %d", n, to-from, limit.burst(), flowed)
+			}
+		}
+	case LeakyBucket:
+		if n := count(used, from, from+1); n > 1 {
+			t.Fatalf("%d at once", n)
+		}
+		if len(instants) > 1 && (instants[1]-from)*limit.Permits < window {
+			t.Fatalf("%d µs apart, want %d/%d", instants[1]-from, window, limit.Permits)
+		}
+	}
 }
 
 // Not one fewer either: whoever always asks gets all that there is.

@@ -89,6 +89,24 @@ func TestScriptsAgreeWithTheAlgorithms(t *testing.T) {
 	}
 }
 
+// Also when Redis's clock is set back over the boundary of a window.
+func TestScriptsAgreeWhenTheClockGoesBack(t *testing.T) {
+	boundary := time.Unix(1_700_000_040, 0)
+	for algorithm, limit := range limits {
+		m, client := startMini(t)
+		l := New(client, Options{})
+		states := twin{}
+		for _, at := range []time.Duration{-2, 1, -1, 0, 3, -3} {
+			now := boundary.Add(at * time.Second)
+			m.SetTime(now)
+			want := states.decide(l.options, "k", limit, 2, now)
+			if got := mustTake(t, l, "k", limit, 2); got != want {
+				t.Errorf("%s, %d s from the boundary: %+v, want %+v", algorithm, int64(at), got, want)
+			}
+		}
+	}
+}
+
 // The same at the pace of a real Redis, whose own clock every reply tells.
 func TestScriptsAgreeWithTheAlgorithmsInRealTime(t *testing.T) {
 	t.Parallel()
