@@ -208,8 +208,9 @@ func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) 
 	return c.reply.usage, err
 }
 
-// Reset forgets what was taken and refused of key under the limit's algorithm, as
-// if nothing had been, with FixedWindow in the current window. The error is as for Take; Reset may be repeated.
+// Reset forgets what was taken and refused of key under the limit's algorithm,
+// with FixedWindow in the current window. The error is as for Take; Reset may be
+// repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
 	defer l.spent.forget(key)
 	return l.alone(ctx, &call{reset: true, options: l.options, key: key, limit: limit})
