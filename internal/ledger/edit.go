@@ -1,0 +1,163 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Change is what an operator changes of a record. What is nil stays as it is.
+// The JSON names are the record's.
+type Change struct {
+	RateLimit     *int64     `json:"rate_limit,omitempty"`
+	AllowedRoutes []string   `json:"allowed_routes,omitempty"`
+	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	Expires       *int64     `json:"exp,omitempty"`
+	Window        *string    `json:"window,omitempty"`
+	Algorithm     *string    `json:"algorithm,omitempty"`
+	Burst         *int64     `json:"burst,omitempty"`
+	MaxDelay      *string    `json:"max_delay,omitempty"`
+	Label         *string    `json:"label,omitempty"`
+
+	TTL time.Duration `json:"-"` // until the record vanishes; 0 leaves it as it is
+}
+
+// swap replaces a record if it still holds the bytes that the caller saw, so
+// that a change made meanwhile by another is never undone.
+var swap = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+	return 0
+end
+if ARGV[3] == '0' then
+	redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+else
+	redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1`)
+
+// Update changes a record and returns it as it now stands. Members that the
+// change does not name keep their bytes and their order, whoever wrote them. It
+// follows a record that changes meanwhile, a few times. It never makes a record
+// ([ErrUnknown]) and never leaves one that the gateway could not use
+// ([ErrRecord]). Cost: two round trips for each try.
+func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, error) {
+	change, err := json.Marshal(c)
+	if err != nil {
+		return Entry{}, err
+	}
+	for range attempts {
+		e, err := l.Lookup(ctx, apiKey)
+		if err != nil {
+			return e, err
+		}
+		if e.Raw == "" {
+			return e, e.Problem
+		}
+		raw, err := merge(e.Raw, change)
+		if err != nil {
+			return e, err
+		}
+		rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
+		if err != nil {
+			return e, err
+		}
+		start := l.now()
+		n, err := swap.Run(ctx, l.client, []string{e.Name}, e.Raw, raw, c.TTL.Milliseconds()).Int()
+		l.observe("update", start, err)
+		if err != nil {
+			return e, l.fault(apiKey, err)
+		}
+		if n == 1 {
+			e.Raw, e.Record, e.Problem = raw, rec, nil
+			if c.TTL > 0 {
+				e.TTL = c.TTL
+			}
+			return e, nil
+		}
+	}
+	return Entry{}, fmt.Errorf("others changed the key's record %d times meanwhile: try again", attempts)
+}
+
+// Revoke deletes the record of a key, and reports whether there was one. Cost:
+// one round trip.
+func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
+	start := l.now()
+	n, err := l.client.Del(ctx, l.recordKey(apiKey)).Result()
+	l.observe("revoke", start, err)
+	l.seen.drop(apiKey)
+	if err != nil {
+		return false, l.fault(apiKey, err)
+	}
+	return n > 0, nil
+}
+
+// merge puts the members of the object change into the object raw. A member that
+// is there has its value replaced in place, in whatever case its name is written,
+// since that is how records are read; the others come last. All else keeps its bytes.
+func merge(raw string, change []byte) (string, error) {
+	changes, err := members(string(change))
+	if err != nil {
+		return "", err
+	}
+	for _, c := range changes {
+		there, err := members(raw)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrRecord, err)
+		}
+		raw = setMember(raw, there, c.name, string(change[c.start:c.end]))
+	}
+	return raw, nil
+}
+
+func setMember(raw string, there []member, name, value string) string {
+	var b strings.Builder
+	done, found := 0, false
+	for _, m := range there {
+		if strings.EqualFold(m.name, name) {
+			b.WriteString(raw[done:m.start])
+			b.WriteString(value)
+			done, found = m.end, true
+		}
+	}
+	if !found {
+		done = strings.IndexByte(raw, '{') + 1
+		separator := ""
+		if len(there) > 0 {
+			done, separator = there[len(there)-1].end, ","
+		}
+		fmt.Fprintf(&b, "%s%s%q:%s", raw[:done], separator, name, value)
+	}
+	b.WriteString(raw[done:])
+	return b.String()
+}
+
+// member is one of an object's, with the place of its value.
+type member struct {
+	name       string
+	start, end int
+}
+
+// members finds the members of the JSON object that raw is.
+func members(raw string) ([]member, error) {
+	if !json.Valid([]byte(raw)) || !strings.HasPrefix(strings.TrimLeft(raw, " \t\r\n"), "{") {
+		return nil, fmt.Errorf("not a JSON object")
+	}
+	dec := json.NewDecoder(bytes.NewReader([]byte(raw)))
+	_, _ = dec.Token() // the brace; what is valid as a whole has no faults in its parts
+	var list []member
+	for dec.More() {
+		name, _ := dec.Token()
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		end := int(dec.InputOffset())
+		list = append(list, member{fmt.Sprint(name), end - len(value), end})
+	}
+	return list, nil
+}
