@@ -1,14 +1,14 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/internal/jsonobject"
 )
 
 // Change is what an operator changes of a record. What is nil stays as it is.
@@ -58,9 +58,9 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		if e.Raw == "" {
 			return e, e.Problem
 		}
-		raw, err := merge(e.Raw, change)
+		raw, err := jsonobject.Merge(e.Raw, string(change))
 		if err != nil {
-			return e, err
+			return e, fmt.Errorf("%w: %w", ErrRecord, err)
 		}
 		rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
 		if err != nil {
@@ -94,70 +94,4 @@ func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
 		return false, l.fault(apiKey, err)
 	}
 	return n > 0, nil
-}
-
-// merge puts the members of the object change into the object raw. A member that
-// is there has its value replaced in place, in whatever case its name is written,
-// since that is how records are read; the others come last. All else keeps its bytes.
-func merge(raw string, change []byte) (string, error) {
-	changes, err := members(string(change))
-	if err != nil {
-		return "", err
-	}
-	for _, c := range changes {
-		there, err := members(raw)
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrRecord, err)
-		}
-		raw = setMember(raw, there, c.name, string(change[c.start:c.end]))
-	}
-	return raw, nil
-}
-
-func setMember(raw string, there []member, name, value string) string {
-	var b strings.Builder
-	done, found := 0, false
-	for _, m := range there {
-		if strings.EqualFold(m.name, name) {
-			b.WriteString(raw[done:m.start])
-			b.WriteString(value)
-			done, found = m.end, true
-		}
-	}
-	if !found {
-		done = strings.IndexByte(raw, '{') + 1
-		separator := ""
-		if len(there) > 0 {
-			done, separator = there[len(there)-1].end, ","
-		}
-		fmt.Fprintf(&b, "%s%s%q:%s", raw[:done], separator, name, value)
-	}
-	b.WriteString(raw[done:])
-	return b.String()
-}
-
-// member is one of an object's, with the place of its value.
-type member struct {
-	name       string
-	start, end int
-}
-
-// members finds the members of the JSON object that raw is.
-func members(raw string) ([]member, error) {
-	if !json.Valid([]byte(raw)) || !strings.HasPrefix(strings.TrimLeft(raw, " \t\r\n"), "{") {
-		return nil, fmt.Errorf("not a JSON object")
-	}
-	dec := json.NewDecoder(bytes.NewReader([]byte(raw)))
-	_, _ = dec.Token() // the brace; what is valid as a whole has no faults in its parts
-	var list []member
-	for dec.More() {
-		name, _ := dec.Token()
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, err
-		}
-		end := int(dec.InputOffset())
-		list = append(list, member{fmt.Sprint(name), end - len(value), end})
-	}
-	return list, nil
 }
