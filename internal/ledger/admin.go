@@ -25,6 +25,8 @@ type Entry struct {
 // error; it is for the operator to see. Cost: one round trip.
 func (l *Ledger) Lookup(ctx context.Context, apiKey string) (Entry, error) {
 	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	pipe := l.client.Pipeline()
 	get, ttl := pipe.Get(ctx, e.Name), pipe.PTTL(ctx, e.Name)
@@ -51,6 +53,8 @@ func (l *Ledger) Lookup(ctx context.Context, apiKey string) (Entry, error) {
 
 // Usage tells how a key stands under a limit. It takes nothing.
 func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Usage, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	u, err := l.limiter.Usage(ctx, apiKey, limit)
 	l.observe("usage", start, err)
@@ -62,6 +66,8 @@ func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit
 
 // Reset gives a key back what it has used of a limit in the current window.
 func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit) error {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	err := l.limiter.Reset(ctx, apiKey, limit)
 	l.observe("reset", start, err)
@@ -69,4 +75,10 @@ func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit
 		return l.fault(apiKey, err)
 	}
 	return nil
+}
+
+// budget bounds one exchange with Redis, which must not take longer than
+// Options.Timeout, connecting included.
+func (l *Ledger) budget(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.opts.Timeout)
 }
