@@ -2,10 +2,13 @@
 // place that reads the configuration and wires the other packages together.
 //
 // Results go to stdout, everything else to stderr. A command returns an error;
-// which exit code it becomes is decided in exit.go alone.
+// which exit code it becomes is decided in exit.go alone. A signal ends a
+// command at once, whatever it waits for; the few that have something to finish
+// ask for it with untilSignal.
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +18,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // app is what all commands share: the streams, the environment, and the flags
@@ -32,23 +37,31 @@ type app struct {
 
 // Main runs the program and returns its exit code.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first signal ends things in order; with the handler gone, a second one ends them at once.
-	context.AfterFunc(ctx, stop)
-
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ}
-	return a.run(ctx, os.Args[1:])
+	return a.run(context.Background(), os.Args[1:])
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	out := &output{to: a.out}
+	a.out = out
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	if out.readerLeft() {
+		return exitOK // as after `| head -1`: it has what it wanted
+	}
+	if err = cmp.Or(err, out.failed); err != nil {
 		a.report(err)
 	}
 	return exitCode(err)
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM, so
+// that a command can end in order. A second signal ends the program at once.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func (a *app) root() *cobra.Command {
@@ -66,11 +79,11 @@ the key's limit, and passes the request on. The same binary makes the tokens.`,
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "the configuration `file` (default ./config.json, if there)")
 	root.PersistentFlags().BoolVar(&a.useEnv, "env", false, "let TYK_PROX_… environment variables override the file")
 
-	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.secretCommand(), a.configCommand(), a.healthCommand())
+	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.limitsCommand(), a.secretCommand(), a.configCommand(), a.healthCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }
@@ -106,20 +119,39 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// someArgs wants one argument at least.
+func someArgs(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usage(cmd, fmt.Errorf("%s takes %s, got none", cmd.CommandPath(), what))
+		}
+		return nil
+	}
+}
+
+// oneArg wants one argument, and says what it is for.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage(cmd, fmt.Errorf("%s takes %s, got %d arguments", cmd.CommandPath(), what, len(args)))
+		}
+		return nil
+	}
+}
+
+// flagError is wrong usage. Not every api_key comes from here, and one that
+// begins with a hyphen looks like flags.
+func flagError(cmd *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && jwtauth.ValidAPIKey("-"+unknown.GetSpecifiedShortnames()) {
+		err = fmt.Errorf("an api_key that begins with - must stand behind --, as in '%s -- KEY'", cmd.CommandPath())
+	}
+	return usage(cmd, err)
+}
+
 // noArgs refuses arguments, as wrong usage.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if err := cobra.NoArgs(cmd, args); err != nil {
 		return usage(cmd, fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]))
 	}
 	return nil
-}
-
-// args wants at least least arguments and, unless most is 0, no more than that.
-func args(least, most int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || most > 0 && len(args) > most {
-			return usage(cmd, fmt.Errorf("%s takes %s, got %d arguments", cmd.CommandPath(), what, len(args)))
-		}
-		return nil
-	}
 }

@@ -1,44 +1,36 @@
 package cli
 
-import (
-	"fmt"
-	"io"
-)
+import "io"
 
-// list writes one element after another as they come: a line of text each, or the
-// elements of a JSON array, one a line. An array that was not ended is left open,
-// so that half a list cannot be taken for a whole one.
+// list is a sheet with a line for each element as it comes, or a JSON array with
+// an element a line. An array that was not ended is left open, so that half a list
+// cannot be taken for a whole one.
 type list struct {
-	w      io.Writer
-	json   bool
-	begun  bool
-	screen *screen
-}
-
-func newList(w io.Writer, output string) *list {
-	return &list{w: w, json: output == "json", screen: newScreen(w)}
+	sheet *sheet
+	json  bool
+	begun bool
 }
 
 func (l *list) add(value any, text string) error {
 	if !l.json {
-		for n, line := range fold(printable(text), l.screen.width) {
+		for n, line := range fold(printable(text), l.sheet.width-len("  ")) {
 			if n > 0 {
 				line = "  " + line
 			}
-			l.screen.line(line)
+			l.sheet.line(line)
 		}
-		return l.screen.err
+		return l.sheet.err
+	}
+	line, err := lineOfJSON(value)
+	if err != nil {
+		return err
 	}
 	separator := "[\n"
 	if l.begun {
 		separator = ",\n"
 	}
 	l.begun = true
-	line, err := lineOfJSON(value)
-	if err != nil {
-		return err
-	}
-	_, err = l.w.Write(append([]byte(separator), line...))
+	_, err = l.sheet.w.Write(append([]byte(separator), line...))
 	return err
 }
 
@@ -50,6 +42,6 @@ func (l *list) end() error {
 	if !l.begun {
 		text = "[]\n"
 	}
-	_, err := fmt.Fprint(l.w, text)
+	_, err := io.WriteString(l.sheet.w, text)
 	return err
 }

@@ -53,7 +53,7 @@ func (v *daysValue) String() string {
 	if d != 0 && d%day == 0 && d > day {
 		return fmt.Sprintf("%dd", d/day)
 	}
-	return shortDuration(d)
+	return seconds(int64(d / time.Second))
 }
 
 func (*daysValue) Type() string { return "duration" }
@@ -81,16 +81,4 @@ func parseDays(text string) (time.Duration, error) {
 		return 0, wrong
 	}
 	return sum + more, nil
-}
-
-// shortDuration is 1h for what Go writes as 1h0m0s.
-func shortDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -18,13 +18,16 @@ import (
 )
 
 func (a *app) tokenCommand() *cobra.Command {
+	where := &store{}
 	cmd := group(&cobra.Command{
 		Use:   "token",
 		Short: "Make, inspect, list, change and revoke tokens",
 		Example: `  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 -o json
   tykctl token inspect eyJhbGciOi… --method GET --path /users/7`,
 	})
-	cmd.AddCommand(a.tokenGenCommand(), a.tokenInspectCommand(), a.tokenListCommand(), a.tokenUpdateCommand(), a.tokenRevokeCommand())
+	where.flags(cmd)
+	cmd.AddCommand(a.tokenGenCommand(where), a.tokenInspectCommand(where), a.tokenListCommand(where),
+		a.tokenUpdateCommand(where), a.tokenRevokeCommand(where))
 	return cmd
 }
 

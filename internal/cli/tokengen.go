@@ -23,7 +23,7 @@ import (
 const storeWait = 1500 * time.Millisecond
 
 type tokenGenOptions struct {
-	reach
+	signing
 
 	routes   string
 	grant    grant
@@ -35,7 +35,7 @@ type tokenGenOptions struct {
 	output   string
 }
 
-func (a *app) tokenGenCommand() *cobra.Command {
+func (a *app) tokenGenCommand(where *store) *cobra.Command {
 	o := &tokenGenOptions{ttl: daysValue(defaultTTL)}
 	cmd := &cobra.Command{
 		Use:   "gen",
@@ -66,7 +66,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 			if err := o.check(cmd.Flags()); err != nil {
 				return usage(cmd, err)
 			}
-			return a.tokenGen(cmd.Context(), o)
+			return a.tokenGen(cmd.Context(), where, o)
 		},
 	}
 	f := cmd.Flags()
@@ -81,9 +81,8 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 	f.StringVar(&o.apiKey, "api-key", "", "make another JWT for this `key`, from its record")
 	f.IntVar(&o.count, "count", 1, "how many keys to make")
 	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and do not ask Redis")
-	o.storeFlags(f)
-	o.secretFlags(f)
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	o.signing.flags(cmd)
+	outputFlag(cmd, &o.output)
 	return cmd
 }
 
@@ -108,11 +107,11 @@ func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
 			return errors.New("--api-key: not an api_key (16 to 128 letters, digits, - and _)")
 		}
 	}
-	return cmp.Or(o.reach.check(), checkOutput(o.output))
+	return cmp.Or(o.signing.check(), checkOutput(o.output))
 }
 
-func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
-	cfg, err := a.loadReach(&o.reach, "application.token.jwt_secret")
+func (a *app) tokenGen(ctx context.Context, where *store, o *tokenGenOptions) error {
+	cfg, err := a.loadWith(where, &o.signing, "application.token.jwt_secret")
 	if err != nil {
 		return err
 	}

@@ -22,13 +22,13 @@ import (
 )
 
 type tokenInspectOptions struct {
-	reach
+	signing
 
 	method, path string
 	output       string
 }
 
-func (a *app) tokenInspectCommand() *cobra.Command {
+func (a *app) tokenInspectCommand(where *store) *cobra.Command {
 	o := &tokenInspectOptions{}
 	cmd := &cobra.Command{
 		Use:   "inspect JWT|API_KEY|-",
@@ -51,9 +51,10 @@ Exit codes: 0 a request would pass, 1 failed, 2 wrong usage, 3 it would be refus
 or the argument is no token, 4 Redis unreachable.`,
 		Example: `  tykctl token inspect $JWT --method GET --path /users/7
   pbpaste | tykctl token inspect - -o json | jq .verdict`,
-		Args: args(1, 1, "one JWT or api_key, or - for stdin"),
+		ValidArgsFunction: a.completeKey,
+		Args:              oneArg("one JWT or api_key, or - for stdin"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(o.reach.check(), checkOutput(o.output), o.checkRequest()); err != nil {
+			if err := cmp.Or(o.signing.check(), checkOutput(o.output), o.checkRequest()); err != nil {
 				return usage(cmd, err)
 			}
 			if args[0] == "-" && o.secretFile == "-" {
@@ -63,15 +64,14 @@ or the argument is no token, 4 Redis unreachable.`,
 			if err != nil {
 				return err
 			}
-			return a.tokenInspect(cmd.Context(), s, o)
+			return a.tokenInspect(cmd.Context(), where, s, o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.method, "method", "", "the request's method (default GET)")
 	f.StringVar(&o.path, "path", "", "the request's path, with its query if it has one")
-	o.storeFlags(f)
-	o.secretFlags(f)
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	o.signing.flags(cmd)
+	outputFlag(cmd, &o.output)
 	return cmd
 }
 
@@ -89,7 +89,7 @@ type inspection struct {
 	Claims    json.RawMessage `json:"claims"`
 	Signature string          `json:"signature"`
 	Record    json.RawMessage `json:"record"`
-	Usage     *inspectUsage   `json:"usage"`
+	Usage     *usageReport    `json:"usage"`
 	Verdict   gateway.Verdict `json:"verdict"`
 
 	entry   ledger.Entry
@@ -97,31 +97,12 @@ type inspection struct {
 	request string
 }
 
-// inspectUsage is in seconds.
-type inspectUsage struct {
-	Algorithm string `json:"algorithm"`
-	Limit     int64  `json:"limit"`
-	Window    int64  `json:"window"`
-	Used      int64  `json:"used"`
-	Remaining int64  `json:"remaining"`
-	ResetsIn  int64  `json:"resets_in"`
-	Refused   int64  `json:"refused"`
-}
-
-func usageOf(u ratelimit.Usage) *inspectUsage {
-	return &inspectUsage{
-		Algorithm: algorithmName(u.Limit),
-		Limit:     u.Limit.Permits, Window: int64(u.Limit.Window / time.Second),
-		Used: u.Used, Remaining: u.Remaining, ResetsIn: int64((u.Reset + time.Second - 1) / time.Second), Refused: u.Refused,
-	}
-}
-
 func algorithmName(l ratelimit.Limit) string {
 	return string(cmp.Or(l.Algorithm, ratelimit.FixedWindow))
 }
 
-func (a *app) tokenInspect(ctx context.Context, s subject, o *tokenInspectOptions) error {
-	cfg, err := a.loadReach(&o.reach)
+func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {
+	cfg, err := a.loadWith(where, &o.signing)
 	if err != nil {
 		return err
 	}
@@ -131,7 +112,7 @@ func (a *app) tokenInspect(ctx context.Context, s subject, o *tokenInspectOption
 	}
 	book := openStore(cfg)
 	defer func() { _ = book.Close() }()
-	ctx, cancel := briefly(ctx)
+	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
 	defer cancel()
 
 	i := inspection{APIKey: s.apiKey, Header: s.header, Claims: s.claims, Signature: signatureOf(verifier, s.jwt)}
@@ -186,7 +167,7 @@ func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 		return
 	}
 	if u, err := book.Usage(ctx, i.APIKey, e.Record.Limit); err == nil {
-		i.Usage = usageOf(u)
+		i.Usage = new(reportUsage(i.APIKey, u))
 	} else if errors.Is(err, ledger.ErrUnavailable) {
 		i.away = err
 	}
@@ -205,7 +186,7 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 	if output == "json" {
 		return writeJSON(a.out, i)
 	}
-	s, now := newScreen(a.out), time.Now()
+	s, now := a.sheet(a.out), time.Now()
 	s.row("api_key", cmp.Or(i.APIKey, "none that is one"))
 	if i.Header != nil {
 		s.row("header", string(safeJSON(i.Header)))
@@ -230,9 +211,10 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 	}
 	if u := i.Usage; u != nil {
 		s.title("usage")
-		s.row("used", fmt.Sprintf("%d of %d in %d s, %s", u.Used, u.Limit, u.Window, u.Algorithm))
-		s.row("remaining", fmt.Sprintf("%d, resets in %d s", u.Remaining, u.ResetsIn))
-		s.row("refused", fmt.Sprint(u.Refused))
+		for _, line := range u.lines()[1:] {
+			name, text, _ := strings.Cut(line, ":")
+			s.row(name, strings.TrimSpace(text))
+		}
 	}
 	s.verdict(i)
 	return s.err
@@ -247,7 +229,7 @@ func vanishes(ttl time.Duration, now time.Time) string {
 
 // fields lists the members of an object, and marks those whose value differs in
 // another.
-func (s *screen) fields(object, other json.RawMessage, now time.Time) {
+func (s *sheet) fields(object, other json.RawMessage, now time.Time) {
 	members, err := jsonobject.Members(string(object))
 	if err != nil {
 		s.row("as it is", string(object))
@@ -289,7 +271,7 @@ func readable(m jsonobject.Member, now time.Time) string {
 	return string(safeJSON(m.Value))
 }
 
-func (s *screen) verdict(i *inspection) {
+func (s *sheet) verdict(i *inspection) {
 	if i.request == "" {
 		s.title("verdict on the token alone")
 	} else {

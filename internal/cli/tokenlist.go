@@ -11,19 +11,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 type tokenListOptions struct {
-	reach
-
 	label     string
 	expiresIn daysValue
 	output    string
 }
 
-func (a *app) tokenListCommand() *cobra.Command {
+func (a *app) tokenListCommand(where *store) *cobra.Command {
 	o := &tokenListOptions{}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -50,36 +48,33 @@ Exit codes: 0 listed, also when there are none, 1 failed, 2 wrong usage,
 			if err != nil {
 				return usage(cmd, err)
 			}
-			return a.tokenList(cmd.Context(), o)
+			return a.tokenList(cmd.Context(), where, o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.label, "label", "", "only keys whose label contains this text")
 	f.Var(&o.expiresIn, "expires-in", "only keys that end within this time, as in 36h or 7d")
-	o.storeFlags(f)
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &o.output)
 	return cmd
 }
 
-func (a *app) tokenList(ctx context.Context, o *tokenListOptions) error {
-	cfg, err := a.loadReach(&o.reach)
-	if err != nil {
-		return err
-	}
-	return withStore(cfg, func(book *ledger.Ledger) error {
-		out := bufio.NewWriterSize(a.out, 64<<10)
-		list := newList(out, o.output)
-		list.screen = newScreen(a.out).onto(out)
-		now := time.Now()
-		for e, err := range book.All(ctx) {
-			if err == nil && o.wants(e, now) {
-				err = list.addEntry(e, now)
+// listBuffer saves writes; what is in it is at most a few hundred lines late.
+const listBuffer = 32 << 10
+
+func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
+	return a.withKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
+		out := bufio.NewWriterSize(a.out, listBuffer)
+		list, now := list{sheet: a.sheet(out), json: o.output == "json"}, time.Now()
+		err := book.List(ctx, func(e ledger.Entry) error {
+			if !o.wants(e, now) {
+				return nil
 			}
-			if err != nil {
-				return errors.Join(err, out.Flush())
-			}
+			return list.addEntry(e, now)
+		})
+		if err == nil {
+			err = list.end()
 		}
-		return cmp.Or(list.end(), out.Flush())
+		return cmp.Or(err, out.Flush())
 	})
 }
 
@@ -113,9 +108,6 @@ type unusable struct {
 }
 
 func (l *list) addEntry(e ledger.Entry, now time.Time) error {
-	if !jwtauth.ValidAPIKey(e.APIKey) {
-		e.Record, e.Problem = nil, errors.New("its name holds no api_key, so no token can name it")
-	}
 	if e.Record == nil {
 		return l.add(unusable{e.APIKey, e.Problem.Error()}, fmt.Sprintf("%-22s  unusable: %s", e.APIKey, e.Problem))
 	}
@@ -130,7 +122,7 @@ func (l *list) addEntry(e ledger.Entry, now time.Time) error {
 		if end := e.End(now); !end.IsZero() {
 			ends = relative(end.Sub(now))
 		}
-		text = fmt.Sprintf("%-22s  %-12s  %-9s  %s", e.APIKey, fmt.Sprintf("%d/%s", limit.Permits, shortDuration(limit.Window)), ends, strings.Join(routes, ", "))
+		text = fmt.Sprintf("%-22s  %-12s  %-9s  %s", e.APIKey, fmt.Sprintf("%d/%s", limit.Permits, seconds(int64(limit.Window/time.Second))), ends, strings.Join(routes, ", "))
 		if e.Record.Label != "" {
 			text += "  # " + e.Record.Label
 		}

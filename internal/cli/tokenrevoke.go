@@ -3,24 +3,21 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/ledger"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 type tokenRevokeOptions struct {
-	reach
+	signing
 
 	force  bool
 	output string
 }
 
-func (a *app) tokenRevokeCommand() *cobra.Command {
+func (a *app) tokenRevokeCommand(where *store) *cobra.Command {
 	o := &tokenRevokeOptions{}
 	cmd := &cobra.Command{
 		Use:   "revoke JWT|API_KEY…",
@@ -38,19 +35,19 @@ Exit codes: 0 revoked, 1 failed, 2 wrong usage, 3 none was live, or an argument 
 not valid, 4 Redis unreachable.`,
 		Example: `  tykctl token revoke 7wYb1lYvT2Kq3mXnR5sZdA
   tykctl token revoke $JWT $OLD_JWT -o json`,
-		Args: args(1, 0, "JWTs or api_keys"),
+		ValidArgsFunction: a.completeKeys,
+		Args:              someArgs("JWTs or api_keys"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(o.reach.check(), checkOutput(o.output)); err != nil {
+			if err := cmp.Or(o.signing.check(), checkOutput(o.output)); err != nil {
 				return usage(cmd, err)
 			}
-			return a.tokenRevoke(cmd.Context(), args, o)
+			return a.tokenRevoke(cmd.Context(), where, args, o)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.force, "force", false, "revoke by a JWT whose signature does not hold or cannot be checked")
-	o.storeFlags(f)
-	o.secretFlags(f)
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	o.signing.flags(cmd)
+	outputFlag(cmd, &o.output)
 	return cmd
 }
 
@@ -60,32 +57,25 @@ type revocation struct {
 	Revoked bool   `json:"revoked"`
 }
 
-func (a *app) tokenRevoke(ctx context.Context, args []string, o *tokenRevokeOptions) error {
-	subjects, byJWT, err := a.readSubjects(args)
+func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *tokenRevokeOptions) error {
+	subjects, err := a.readKeys(args)
 	if err != nil {
 		return err
 	}
-	var need []string
-	if byJWT && !o.force {
-		need = []string{"application.token.jwt_secret"}
-	}
-	cfg, err := a.loadReach(&o.reach, need...)
+	cfg, err := a.loadWith(where, &o.signing)
 	if err != nil {
 		return err
 	}
-	if byJWT && !o.force {
-		v, err := verifierOf(cfg)
-		if err != nil {
-			return err
+	for n, s := range subjects {
+		if s.jwt == "" || o.force {
+			continue
 		}
-		for n, s := range subjects {
-			if err := genuine(v, s); err != nil {
-				return fmt.Errorf("argument %d: %w; nothing was revoked", n+1, err)
-			}
+		if err := checkSigned(s.jwt, cfg); err != nil {
+			return fmt.Errorf("argument %d: %w; nothing was revoked, --force would", n+1, err)
 		}
 	}
 	return withStore(cfg, func(book *ledger.Ledger) error {
-		list := newList(a.out, o.output)
+		list := list{sheet: a.sheet(a.out), json: o.output == "json"}
 		live := 0
 		for _, s := range subjects {
 			revoked, err := book.Revoke(ctx, s.apiKey)
@@ -111,30 +101,15 @@ func (a *app) tokenRevoke(ctx context.Context, args []string, o *tokenRevokeOpti
 	})
 }
 
-// readSubjects reads the keys of all arguments, each of which must name one.
-func (a *app) readSubjects(args []string) (list []subject, byJWT bool, err error) {
+// readKeys reads the names of all keys before anything is done by one.
+func (a *app) readKeys(args []string) ([]subject, error) {
+	var list []subject
 	for n, arg := range args {
-		s, err := a.readSubject(arg)
-		if err == nil && s.apiKey == "" {
-			err = fmt.Errorf(`%w: the JWT's claims hold no "api_key"`, errNotValid)
-		}
+		s, err := a.readKey(arg)
 		if err != nil {
-			return nil, false, fmt.Errorf("argument %d: %w", n+1, err)
+			return nil, fmt.Errorf("argument %d: %w", n+1, err)
 		}
-		byJWT = byJWT || s.jwt != ""
 		list = append(list, s)
 	}
-	return list, byJWT, nil
-}
-
-// genuine wants a JWT to be ours; that its time is over is no fault. The api_key
-// of one that has another fault could be read in two ways, and is not believed.
-func genuine(v *jwtauth.Verifier, s subject) error {
-	if s.jwt == "" {
-		return nil
-	}
-	if _, err := v.Verify(s.jwt, time.Now()); err != nil && !errors.Is(err, jwtauth.ErrExpired) {
-		return fmt.Errorf("%w: %w; to revoke the key that it names all the same, add --force", errNotValid, err)
-	}
-	return nil
+	return list, nil
 }

@@ -6,24 +6,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 type tokenUpdateOptions struct {
-	reach
-
 	grant  grant
 	routes string
 	ttl    daysValue
 	output string
 }
 
-func (a *app) tokenUpdateCommand() *cobra.Command {
+func (a *app) tokenUpdateCommand(where *store) *cobra.Command {
 	o := &tokenUpdateOptions{}
 	cmd := &cobra.Command{
 		Use:   "update API_KEY",
@@ -41,7 +41,8 @@ With -o json it is one object: {"api_key","record","ttl"}, ttl in seconds, null 
 Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, 4 Redis unreachable.`,
 		Example: `  tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --limit 500
   tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --routes 'GET /users/*' --ttl 90d --label 'ACME, billing'`,
-		Args: args(1, 1, "one api_key"),
+		ValidArgsFunction: a.completeKey,
+		Args:              oneArg("one api_key"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := o.change(cmd.Flags(), time.Now())
 			if err := cmp.Or(err, checkOutput(o.output)); err != nil {
@@ -54,7 +55,7 @@ Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, 4 Redis unreac
 			if s.jwt != "" {
 				return usage(cmd, errors.New("update takes the api_key by itself, which 'tykctl token inspect' shows of a JWT"))
 			}
-			return a.tokenUpdate(cmd.Context(), s.apiKey, change, o)
+			return a.tokenUpdate(cmd.Context(), where, s.apiKey, change, o)
 		},
 	}
 	f := cmd.Flags()
@@ -66,59 +67,51 @@ Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, 4 Redis unreac
 	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it")
 	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, for algorithms that know it")
 	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
-	o.storeFlags(f)
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &o.output)
 	return cmd
 }
 
 // change is what the flags that were given ask for. The limit as a whole is
 // judged where it meets the record's other fields.
-func (o *tokenUpdateOptions) change(given *pflag.FlagSet, now time.Time) (ledger.Change, error) {
-	var c ledger.Change
-	var errs []error
-	for name, set := range map[string]func() error{
-		"limit": func() error {
-			c.RateLimit = &o.grant.limit
-			if o.grant.limit < 0 {
-				return fmt.Errorf("--limit must be 0 or more, not %d", o.grant.limit)
-			}
-			return nil
-		},
-		"routes": func() error {
-			c.AllowedRoutes = splitList(o.routes)
-			return checkRoutes(c.AllowedRoutes)
-		},
-		"window": func() error {
-			c.Window = new(durationText(o.grant.window))
-			return checkWindow(o.grant.window)
-		},
-		"ttl": func() error {
-			c.TTL = time.Duration(o.ttl)
-			end := endAfter(now, c.TTL)
-			c.ExpiresAt, c.Expires = &end, new(end.Unix())
-			return checkTTL(c.TTL)
-		},
-		"algorithm": func() error { c.Algorithm = &o.grant.algorithm; return nil },
-		"burst":     func() error { c.Burst = &o.grant.burst; return nil },
-		"max-delay": func() error { c.MaxDelay = new(durationText(o.grant.maxDelay)); return nil },
-		"label":     func() error { c.Label = &o.grant.label; return checkLabel(o.grant.label) },
-	} {
-		if given.Changed(name) {
-			errs = append(errs, set())
-		}
+func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Change, error) {
+	c := ledger.Change{
+		RateLimit: given(f, "limit", o.grant.limit),
+		Window:    given(f, "window", durationText(o.grant.window)),
+		Algorithm: given(f, "algorithm", o.grant.algorithm),
+		Burst:     given(f, "burst", o.grant.burst),
+		MaxDelay:  given(f, "max-delay", durationText(o.grant.maxDelay)),
+		Label:     given(f, "label", o.grant.label),
 	}
-	if len(errs) == 0 {
+	var routes, ttl error
+	if f.Changed("routes") {
+		c.AllowedRoutes = splitList(o.routes)
+		routes = checkRoutes(c.AllowedRoutes)
+	}
+	if f.Changed("ttl") {
+		c.TTL = time.Duration(o.ttl)
+		end := endAfter(now, c.TTL)
+		c.ExpiresAt, c.Expires = &end, new(end.Unix())
+		ttl = checkTTL(c.TTL)
+	}
+	switch {
+	case reflect.ValueOf(c).IsZero():
 		return c, errors.New("nothing to change: name it, as in --limit 100")
+	case o.grant.limit < 0:
+		return c, fmt.Errorf("--limit must be 0 or more, not %d", o.grant.limit)
 	}
-	return c, errors.Join(errs...)
+	return c, cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
 }
 
-func (a *app) tokenUpdate(ctx context.Context, apiKey string, c ledger.Change, o *tokenUpdateOptions) error {
-	cfg, err := a.loadReach(&o.reach)
-	if err != nil {
-		return err
+// given is the value of a flag that was given, else nil.
+func given[T any](f *pflag.FlagSet, name string, value T) *T {
+	if !f.Changed(name) {
+		return nil
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error {
+	return &value
+}
+
+func (a *app) tokenUpdate(ctx context.Context, where *store, apiKey string, c ledger.Change, o *tokenUpdateOptions) error {
+	return a.withKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
 		e, err := book.Update(ctx, apiKey, c)
 		if err != nil {
 			return err
@@ -126,9 +119,8 @@ func (a *app) tokenUpdate(ctx context.Context, apiKey string, c ledger.Change, o
 		if o.output == "json" {
 			return writeJSON(a.out, updated{e.APIKey, json.RawMessage(e.Raw), ttlSeconds(e.TTL)})
 		}
-		s, now := newScreen(a.out), time.Now()
+		s, now := a.sheet(a.out), time.Now()
 		s.line("Record changed.")
-		s.row("api_key", e.APIKey)
 		s.fields(json.RawMessage(e.Raw), nil, now)
 		s.row("stored at", e.Name+", "+vanishes(e.TTL, now))
 		return s.err

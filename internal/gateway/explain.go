@@ -54,29 +54,32 @@ func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 	if err == nil {
 		permit, err = g.judge(ctx, q, &req)
 	}
-	v := Verdict{Allowed: true, Status: http.StatusOK, Code: ReasonOK}
-	end := StageForward
+	asked := len(stages)
 	if q.Path == "" {
-		end = StageRoute
+		asked = slices.Index(stages, StageRoute)
 	}
+	v, end := Verdict{Allowed: true, Status: http.StatusOK, Code: ReasonOK}, asked
 	if err != nil {
 		a, stage := answerTo(err)
-		if slices.Index(stages, stage) < slices.Index(stages, end) {
-			v, end = Verdict{Status: a.status, Code: a.reason, Err: err}, stage
+		at := slices.Index(stages, stage)
+		if at < 0 {
+			at = asked - 1 // a fault of this program is never a pass
+		}
+		if at < asked {
+			v, end = Verdict{Status: a.status, Code: a.reason, Err: err}, at
 		}
 	}
-	past := false
-	for _, stage := range stages {
+	for i, stage := range stages {
 		t := Trial{Stage: stage}
-		switch past = past || stage == end; {
-		case stage == end && v.Err != nil:
-			t.OK, t.Detail = new(false), fault(err, &req, permit)
-		case past && v.Err == nil:
-			t.Detail = notAsked
-		case past:
-			t.Detail = notReached
-		default:
+		switch {
+		case i < end:
 			t.OK, t.Detail = g.passed(stage, q, permit)
+		case v.Allowed:
+			t.Detail = notAsked
+		case i == end:
+			t.OK, t.Detail = new(false), fault(err, &req, permit)
+		default:
+			t.Detail = notReached
 		}
 		v.Stages = append(v.Stages, t)
 	}

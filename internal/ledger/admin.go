@@ -24,58 +24,77 @@ type Entry struct {
 // [ErrUnavailable] if Redis did not say. A record that cannot be used is no
 // error; it is for the operator to see. Cost: one round trip.
 func (l *Ledger) Lookup(ctx context.Context, apiKey string) (Entry, error) {
-	found := l.lookup(ctx, []string{l.recordKey(apiKey)})[0]
-	if found.err == nil && !found.exists {
-		return found.Entry, ErrUnknown
+	var entry Entry
+	found := false
+	err := l.lookup(ctx, []string{apiKey}, func(e Entry) error {
+		entry, found = e, true
+		return nil
+	})
+	if err == nil && !found {
+		err = ErrUnknown
 	}
-	return found.Entry, found.err
+	return entry, err
 }
 
-// found is an Entry, if there is one and Redis told of it.
-type found struct {
-	Entry
-	exists bool
-	err    error
+// List hands every key that has a record to each, with what Redis holds of it,
+// in no order. A key that is there all the while comes at least once, and rarely
+// twice. It stops at the first error of each, which comes back as it is, and at
+// the first fault of Redis, an [ErrUnavailable]; what came before is sound.
+//
+// Cost: a walk over Redis' names, one more round trip for each page of them, and
+// the memory of one page. Redis goes on serving.
+func (l *Ledger) List(ctx context.Context, each func(Entry) error) error {
+	return l.walk(ctx, "", func(apiKeys []string) error { return l.lookup(ctx, apiKeys, each) })
 }
 
-// lookup reads what Redis holds under names, in their order, in one round trip.
-func (l *Ledger) lookup(ctx context.Context, names []string) []found {
+// lookup hands those of the keys that there are to each, in their order. Cost:
+// one round trip.
+func (l *Ledger) lookup(ctx context.Context, apiKeys []string, each func(Entry) error) error {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	pipe := l.client.Pipeline()
-	gets, ttls := make([]*redis.StringCmd, len(names)), make([]*redis.DurationCmd, len(names))
-	for i, name := range names {
+	gets, ttls := make([]*redis.StringCmd, len(apiKeys)), make([]*redis.DurationCmd, len(apiKeys))
+	for i, apiKey := range apiKeys {
+		name := l.recordKey(apiKey)
 		gets[i], ttls[i] = pipe.Get(ctx, name), pipe.PTTL(ctx, name)
 	}
 	_, err := pipe.Exec(ctx) // each command has its own error too
 	l.observe("record", start, err)
-	list := make([]found, len(names))
-	for i, name := range names {
-		list[i] = l.entry(name, gets[i], ttls[i])
+	for i, apiKey := range apiKeys {
+		e, err := l.entry(apiKey, gets[i], ttls[i])
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
+		if err == nil {
+			err = each(e)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return list
+	return nil
 }
 
-func (l *Ledger) entry(name string, get *redis.StringCmd, ttl *redis.DurationCmd) found {
-	f := found{Entry: Entry{APIKey: l.keyOf(name), Name: name}, exists: true}
+func (l *Ledger) entry(apiKey string, get *redis.StringCmd, ttl *redis.DurationCmd) (Entry, error) {
+	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}
 	raw, err := get.Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		f.exists = false
-		return f
+		return e, ErrUnknown
 	case err != nil:
-		if err = l.fault(f.APIKey, err); !errors.Is(err, ErrRecord) {
-			f.err = err
-			return f
+		if err = l.fault(apiKey, err); !errors.Is(err, ErrRecord) {
+			return e, err
 		}
-		f.Problem = err
+		e.Problem = err
 	default:
-		f.Raw = raw
-		f.Record, f.Problem = decode(raw, f.APIKey, l.opts.DefaultWindow)
+		e.Raw = raw
+		e.Record, e.Problem = decode(raw, apiKey, l.opts.DefaultWindow)
 	}
-	if f.TTL, err = ttl.Result(); err != nil {
-		f.err = l.fault(f.APIKey, err)
+	if e.TTL, err = ttl.Result(); err != nil {
+		return e, l.fault(apiKey, err)
 	}
-	return f
+	return e, nil
 }
 
 // End is when the key stops being let in: when its record says so, or vanishes,
@@ -97,7 +116,7 @@ func (e Entry) End(now time.Time) time.Time {
 // takes nothing. It never answers from memory.
 func (l *Ledger) Peek(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	start := l.now()
-	ctx, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	rec, err := l.fetch(ctx, apiKey)
 	if err != nil {
@@ -126,6 +145,8 @@ func next(u ratelimit.Usage) ratelimit.Decision {
 
 // Usage tells how a key stands under a limit. It takes nothing.
 func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Usage, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	u, err := l.limiter.Usage(ctx, apiKey, limit)
 	l.observe("usage", start, err)
@@ -137,6 +158,8 @@ func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit
 
 // Reset gives a key back what it has used of a limit in the current window.
 func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit) error {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	err := l.limiter.Reset(ctx, apiKey, limit)
 	l.observe("reset", start, err)
@@ -144,4 +167,10 @@ func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit
 		return l.fault(apiKey, err)
 	}
 	return nil
+}
+
+// budget bounds one exchange with Redis, which must not take longer than
+// Options.Timeout, connecting included.
+func (l *Ledger) budget(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.opts.Timeout)
 }

@@ -66,13 +66,11 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		if err != nil {
 			return e, err
 		}
-		start := l.now()
-		n, err := swap.Run(ctx, l.client, []string{e.Name}, e.Raw, raw, c.TTL.Milliseconds()).Int()
-		l.observe("update", start, err)
+		swapped, err := l.swap(ctx, e, raw, c.TTL)
 		if err != nil {
-			return e, l.fault(apiKey, err)
+			return e, err
 		}
-		if n == 1 {
+		if swapped {
 			e.Raw, e.Record, e.Problem = raw, rec, nil
 			if c.TTL > 0 {
 				e.TTL = c.TTL
@@ -83,9 +81,23 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 	return Entry{}, fmt.Errorf("others changed the key's record %d times meanwhile: try again", attempts)
 }
 
+func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duration) (bool, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	start := l.now()
+	n, err := swap.Run(ctx, l.client, []string{e.Name}, e.Raw, raw, ttl.Milliseconds()).Int()
+	l.observe("update", start, err)
+	if err != nil {
+		return false, l.fault(e.APIKey, err)
+	}
+	return n == 1, nil
+}
+
 // Revoke deletes the record of a key, and reports whether there was one. Cost:
 // one round trip.
 func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	n, err := l.client.Del(ctx, l.recordKey(apiKey)).Result()
 	l.observe("revoke", start, err)
