@@ -39,7 +39,7 @@ var (
 		{"PEXPIREAT", []any{0}},
 		{"HMGET", []any{"x"}},
 		{"HSET", []any{"x", "0", "y"}}, // a field without a value
-		{"HINCRBY", []any{"x", "x", "x"}},
+		{"HINCRBY", []any{"x", "y"}},   // not a number
 	}
 	otherRights = [][]any{
 		{"PING"},
