@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 func (a *app) limitsCommand() *cobra.Command {
@@ -200,25 +198,4 @@ func usable(ctx context.Context, book *ledger.Ledger, apiKey string) (*ledger.Re
 		return nil, err
 	}
 	return entry.Record, entry.Problem
-}
-
-// checkSigned reports whether a JWT was signed with the configuration's secret.
-// Its time may be over: it still names a key of ours.
-func checkSigned(jwt string, cfg *config.Config) error {
-	secret := cfg.Application.Token.JWTSecret.Reveal()
-	if secret == "" {
-		return errors.New("the JWT's signature cannot be checked without application.token.jwt_secret; set it, or name the key by its api_key")
-	}
-	key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
-	if err != nil {
-		return err
-	}
-	verifier, err := jwtauth.NewVerifier(key)
-	if err != nil {
-		return err
-	}
-	if _, err = verifier.Verify(jwt, time.Now()); err != nil && !errors.Is(err, jwtauth.ErrExpired) {
-		return fmt.Errorf("%w: %w", errNotValid, err)
-	}
-	return nil
 }

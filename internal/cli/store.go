@@ -28,14 +28,19 @@ func (s *store) overrides() map[string]string {
 	return options
 }
 
-// withKeys has do work on the keys in Redis, and says in a fault of Redis where
-// it was sought.
+// withKeys has do work on the keys in Redis.
 func (a *app) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
 	cfg, err := a.load(s.overrides())
 	if err != nil {
 		return err
 	}
+	return withStore(cfg, func(book *ledger.Ledger) error { return do(book, cfg) })
+}
+
+// withStore has do work on cfg's keys, and says in a fault of Redis where it was
+// sought.
+func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
 	book := openStore(cfg)
 	defer func() { _ = book.Close() }()
-	return storeError(do(book, cfg), cfg)
+	return storeError(do(book), cfg)
 }

@@ -218,6 +218,9 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 	return name, nil
 }
 
+// RecordName is the name of a key's record in Redis.
+func (l *Ledger) RecordName(apiKey string) string { return l.recordKey(apiKey) }
+
 func (l *Ledger) recordKey(apiKey string) string {
 	if l.opts.cluster() {
 		return l.opts.Prefix + "{" + apiKey + "}"
