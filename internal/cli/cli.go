@@ -83,8 +83,12 @@ the key's limit, and passes the request on. The same binary makes the tokens.`,
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "the configuration `file` (default ./config.json, if there)")
 	root.PersistentFlags().BoolVar(&a.useEnv, "env", false, "let TYK_PROX_… environment variables override the file")
 
-	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.limitsCommand(), a.secretCommand(), a.configCommand(), a.healthCommand())
+	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.limitsCommand(), a.secretCommand(), a.configCommand(), a.doctorCommand(), a.healthCommand(), a.docsCommand())
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	_ = root.MarkPersistentFlagFilename("config", "json")
+	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
+	adopt(root)
 	return root
 }
 
@@ -104,6 +108,10 @@ func (a *app) loadFrom(src config.Source) (*config.Config, error) {
 // group makes a command that only holds others: alone it shows its help, and a
 // word it does not know is wrong usage.
 func group(cmd *cobra.Command) *cobra.Command {
+	if cmd.Long == "" {
+		cmd.Long = cmd.Short + "."
+	}
+	cmd.Long += "\n\nExit codes: 0 fine, 1 failed, 2 wrong usage; each command's help has its own."
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -72,6 +72,9 @@ func (d *drawing) draw(last bool) {
 	}
 	d.width = width
 	lines := d.frame.draw(width, height, d.colour)
+	if last && d.frame.trouble == "" {
+		lines = lines[:max(len(lines)-1, 1)] // how to end it is of no use any more
+	}
 	for i, line := range lines {
 		if i > 0 {
 			b.WriteByte('\n')
@@ -80,7 +83,7 @@ func (d *drawing) draw(last bool) {
 	}
 	switch {
 	case last:
-		b.WriteString("\n" + cursorShow)
+		b.WriteString("\n" + eraseBelow + cursorShow)
 	case len(lines) > 1:
 		fmt.Fprintf(&b, "\r"+cursorUp, len(lines)-1)
 	}
