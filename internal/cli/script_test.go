@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tykctl/tykctl/internal/redistest"
@@ -18,7 +23,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs the scripts that specify the commands: what is typed, what is
 // printed where, and the exit code. `exits N command…` runs a command that must
 // end with N; `redis` starts a real Redis at $REDIS, and `redis-tls` one
-// that speaks TLS there, with the certificate $CERT and a user of its own.
+// that speaks TLS there, with the certificate $CERT and a user of its own. `field
+// VAR name` puts a member of the JSON object that was printed last into $VAR, and
+// `set-record KEY file` has somebody else write a key's record.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -27,6 +34,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", testSecret)
+			env.Setenv("TZ", "UTC")
 			env.Setenv("NOWHERE", closedPort(t))
 			return nil
 		},
@@ -43,7 +51,9 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("REDIS", addr)
 				ts.Setenv("CERT", cert)
 			},
-			"exits": exits,
+			"exits":      exits,
+			"field":      field,
+			"set-record": setRecord,
 		},
 	})
 }
@@ -60,6 +70,26 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
 	}
+}
+
+// field keeps what was printed for later: field KEY api_key.
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: field VAR NAME")
+	}
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
+	ts.Setenv(args[0], fmt.Sprint(object[args[1]]))
+}
+
+// setRecord writes a record as another program would: set-record $KEY file.
+func setRecord(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: set-record KEY FILE")
+	}
+	client := redis.NewClient(&redis.Options{Addr: ts.Getenv("REDIS")})
+	defer func() { _ = client.Close() }()
+	ts.Check(client.Set(context.Background(), "token:"+args[0], strings.TrimSuffix(ts.ReadFile(args[1]), "\n"), 0).Err())
 }
 
 func exitText(err error) string {
