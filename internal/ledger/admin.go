@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -61,13 +62,22 @@ func (l *Ledger) lookup(ctx context.Context, apiKeys []string, each func(Entry) 
 	}
 	_, err := pipe.Exec(ctx) // each command has its own error too
 	l.observe("record", start, err)
-	for i, apiKey := range apiKeys {
-		e, err := l.entry(apiKey, gets[i], ttls[i])
+	entries, faults := make([]Entry, len(apiKeys)), make([]error, len(apiKeys))
+	var readers sync.WaitGroup // reading records is most of what a list costs
+	for first := 0; first < len(apiKeys); first += readAtOnce {
+		readers.Go(func() {
+			for i := first; i < min(first+readAtOnce, len(apiKeys)); i++ {
+				entries[i], faults[i] = l.entry(apiKeys[i], gets[i], ttls[i])
+			}
+		})
+	}
+	readers.Wait()
+	for i, err := range faults {
 		if errors.Is(err, ErrUnknown) {
 			continue
 		}
 		if err == nil {
-			err = each(e)
+			err = each(entries[i])
 		}
 		if err != nil {
 			return err
@@ -75,6 +85,9 @@ func (l *Ledger) lookup(ctx context.Context, apiKeys []string, each func(Entry) 
 	}
 	return nil
 }
+
+// readAtOnce is how many records one goroutine reads.
+const readAtOnce = 250
 
 func (l *Ledger) entry(apiKey string, get *redis.StringCmd, ttl *redis.DurationCmd) (Entry, error) {
 	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}

@@ -47,7 +47,7 @@ type stored struct {
 	Expires       json.Number         `json:"exp"`
 	Window        string              `json:"window"`
 	Algorithm     ratelimit.Algorithm `json:"algorithm"`
-	Label         label               `json:"label"`
+	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
 }
 
 // decode reads a record of apiKey. What cannot be understood is an error,
@@ -77,22 +77,8 @@ func decode(raw, apiKey string, window time.Duration) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Record{
-		Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: string(s.Label), raw: raw,
-	}, nil
-}
-
-// label is a text. Whatever else stands in its place is somebody's own and none
-// of our business, so it must not make the record unusable.
-type label string
-
-// UnmarshalJSON never fails.
-func (l *label) UnmarshalJSON(b []byte) error {
-	var text string
-	if json.Unmarshal(b, &text) == nil {
-		*l = label(text)
-	}
-	return nil
+	label, _ := s.Label.(string)
+	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: label, raw: raw}, nil
 }
 
 // end is the earlier of expires_at and exp, so that shortening either counts.
