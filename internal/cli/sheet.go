@@ -81,7 +81,7 @@ func fold(text string, width int) []string {
 			return append(lines, string(rest))
 		}
 		at := width
-		for i := width; i > width/2; i-- {
+		for i := width; i > 0; i-- {
 			if rest[i] == ' ' {
 				at = i
 				break

@@ -32,11 +32,20 @@ func span(d time.Duration) string {
 		name string
 		unit time.Duration
 	}{{"d", day}, {"h", time.Hour}, {"min", time.Minute}} {
-		if n := (d + u.unit/2) / u.unit; n >= 2 && d >= 2*u.unit-time.Second {
-			return fmt.Sprintf("%d %s", n, u.name)
+		if d >= 2*u.unit-time.Second {
+			return fmt.Sprintf("%d %s", rounded(d, u.unit), u.name)
 		}
 	}
-	return fmt.Sprintf("%d s", (d+time.Second/2)/time.Second)
+	return fmt.Sprintf("%d s", rounded(d, time.Second))
+}
+
+// rounded is d in units; unlike [time.Duration.Round] it knows no d too large.
+func rounded(d, unit time.Duration) time.Duration {
+	n := d / unit
+	if d%unit >= unit/2 {
+		n++
+	}
+	return n
 }
 
 // daysValue is a flag for a duration that may be counted in days: 7d, 1d12h, 36h.
