@@ -233,6 +233,9 @@ func TestReaderLeaves(t *testing.T) {
 		{"limits", "show", key, "--redis", store.Addr},
 		{"limits", "show", key, "--watch", "--redis", store.Addr},
 		{"limits", "top", "--redis", store.Addr},
+		{"token", "list", "--redis", store.Addr},
+		{"token", "list", "-o", "json", "--redis", store.Addr},
+		{"token", "inspect", key, "--redis", store.Addr},
 		{"doctor", "--redis", store.Addr},
 	} {
 		for _, ignored := range []bool{false, true} { // whether the parent has SIGPIPE ignored
@@ -329,6 +332,11 @@ func TestNowhere(t *testing.T) {
 		{"limits", "top"},
 		{"doctor"},
 		{"token", "gen", "--secret", testSecret},
+		{"token", "inspect", "watched-key-0001"},
+		{"token", "inspect", signed(t, `{"api_key":"watched-key-0001","exp":4102444800}`), "--secret", testSecret},
+		{"token", "list"},
+		{"token", "update", "watched-key-0001", "--limit", "5"},
+		{"token", "revoke", "watched-key-0001"},
 	} {
 		var errs bytes.Buffer
 		cmd := program(t, append(args, "--redis", addr)...)

@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 // printed where, and the exit code. `exits N command…` runs a command that must
 // end with N; `redis [ARG…]` starts a real Redis at $REDIS, and `redis-tls` one
 // that speaks TLS there, with the certificate $CERT and a user of its own;
-// `redis-do COMMAND ARG…` sends it a command. `keep NAME FIELD` sets $NAME to a
-// field of the JSON object on stdout.
+// `redis-do COMMAND ARG…` sends it a command, as another program would. `field VAR
+// name` puts a member of the JSON object that was printed last into $VAR.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", testSecret)
+			env.Setenv("TZ", "UTC")
 			env.Setenv("NOWHERE", closedPort(t))
 			return nil
 		},
@@ -50,8 +51,8 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("CERT", cert)
 			},
 			"exits":    exits,
+			"field":    field,
 			"redis-do": redisDo,
-			"keep":     keep,
 		},
 	})
 }
@@ -74,20 +75,6 @@ func redisDo(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%v", answer)
 }
 
-// keep sets a variable to a field of what the last command printed.
-func keep(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: keep NAME FIELD")
-	}
-	var object map[string]any
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
-	value, held := object[args[1]]
-	if !held {
-		ts.Fatalf("stdout has no %s", args[1])
-	}
-	ts.Setenv(args[0], fmt.Sprint(value))
-}
-
 // exits checks a command's exit code: exits 2 tykctl nonsense.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -100,6 +87,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
 	}
+}
+
+// field keeps what was printed for later: field KEY api_key.
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: field VAR NAME")
+	}
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
+	ts.Setenv(args[0], fmt.Sprint(object[args[1]]))
 }
 
 func exitText(err error) string {

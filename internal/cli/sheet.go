@@ -46,7 +46,12 @@ const (
 )
 
 // title begins a part.
-func (s *sheet) title(text string) { s.line("\n" + printable(text)) }
+func (s *sheet) title(text string) {
+	s.line("")
+	for _, line := range fold(printable(text), s.width) {
+		s.line(line)
+	}
+}
 
 // row writes a name and its text. What does not fit stands beneath it, below the
 // text's beginning.

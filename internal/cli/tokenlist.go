@@ -134,5 +134,5 @@ func (l *list) addEntry(e ledger.Entry, now time.Time) error {
 	if !e.Record.Expires.IsZero() {
 		value.ExpiresAt = new(e.Record.Expires.UTC())
 	}
-	return l.add(value, text)
+	return l.add(value, strings.TrimRight(text, " "))
 }

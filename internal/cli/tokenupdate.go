@@ -38,7 +38,8 @@ The JWTs that were handed out keep the end that is written in them:
 
 With -o json it is one object: {"api_key","record","ttl"}, ttl in seconds, null for never.
 
-Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, 4 Redis unreachable.`,
+Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, or none that the
+gateway could then use, 4 Redis unreachable.`,
 		Example: `  tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --limit 500
   tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --routes 'GET /users/*' --ttl 90d --label 'ACME, billing'`,
 		ValidArgsFunction: a.completeKey,
