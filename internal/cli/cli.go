@@ -18,10 +18,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // app is what all commands share: the streams, the environment, and the flags
@@ -46,7 +44,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	a.out = out
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := hyphenated(args, root.ExecuteContext(ctx))
 	if out.readerLeft() {
 		return exitOK // as after `| head -1`: it has what it wanted
 	}
@@ -79,7 +77,7 @@ the key's limit, and passes the request on. The same binary makes the tokens.`,
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "the configuration `file` (default ./config.json, if there)")
 	root.PersistentFlags().BoolVar(&a.useEnv, "env", false, "let TYK_PROX_… environment variables override the file")
 
@@ -145,15 +143,6 @@ func oneArg(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// flagError is wrong usage. Not every api_key comes from here, and one that
-// begins with a hyphen looks like flags.
-func flagError(cmd *cobra.Command, err error) error {
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && jwtauth.ValidAPIKey("-"+unknown.GetSpecifiedShortnames()) {
-		err = fmt.Errorf("an api_key that begins with - must stand behind --, as in '%s -- KEY'", cmd.CommandPath())
-	}
-	return usage(cmd, err)
 }
 
 // noArgs refuses arguments, as wrong usage.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -69,10 +68,9 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 4 Redis unreachab
 					OK     bool      `json:"ok"`
 					Checks []finding `json:"checks"`
 				}{err == nil, findings}
-				return errors.Join(json.NewEncoder(a.out).Encode(report), err)
+				return errors.Join(writeJSON(a.out, report), err)
 			}
-			a.printFindings(findings)
-			return err
+			return errors.Join(a.printFindings(findings), err)
 		},
 	}
 	s.flags(cmd)
@@ -149,18 +147,18 @@ func examineBackend(ctx context.Context, target *url.URL) []finding {
 	return []finding{ok("backend", target.String()+" accepts connections")}
 }
 
-func (a *app) printFindings(findings []finding) {
-	colours := map[outcome]string{fine: green, warning: yellow, failure: red}
-	coloured := a.colour()
-	const indent = "\n                   " // under the detail
+func (a *app) printFindings(findings []finding) error {
+	s := a.sheet(a.out)
+	marks := map[outcome]string{fine: s.paint(green, "✓"), warning: s.paint(yellow, "!"), failure: s.paint(red, "✗")}
 	for _, f := range findings {
-		word := fmt.Sprintf("%-4s", f.Result)
-		if coloured {
-			word = colours[f.Result] + word + plain
+		first, more, _ := strings.Cut(f.Detail, "\n")
+		s.mark(marks[f.Result], f.Check, first)
+		for line := range strings.Lines(more) {
+			s.row("", strings.TrimRight(line, "\n"))
 		}
-		fmt.Fprintf(a.out, "%s  %-11s  %s\n", word, f.Check, strings.ReplaceAll(f.Detail, "\n", indent))
 		if f.Advice != "" {
-			fmt.Fprintf(a.out, "%s→ %s\n", indent[1:], f.Advice)
+			s.row("", "→ "+f.Advice)
 		}
 	}
+	return s.err
 }

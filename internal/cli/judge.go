@@ -15,7 +15,7 @@ const (
 	redisMajor     = 7               // the scripts read the clock and then write
 	slowShare      = 4               // a round trip beyond this part of redis.timeout is slow
 	clockTolerance = 1 * time.Second // tokens end by the gateway's clock, in whole seconds
-	secretBits     = 128             // what nobody can go through
+	secretBits     = 100             // by entropy; 16 random bytes in hexadecimal are worth 117 or so
 	manyFiles      = 4096
 )
 

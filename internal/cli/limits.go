@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -72,7 +71,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 no such key, 4 Redis unreachable.
 
 func (a *app) printUsage(u usageReport, output string) error {
 	if output == "json" {
-		return json.NewEncoder(a.out).Encode(u)
+		return writeJSON(a.out, u)
 	}
 	for _, line := range u.lines() {
 		fmt.Fprintln(a.out, line)
@@ -156,7 +155,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 					list[i] = reportUsage(b.APIKey, b.Usage)
 				}
 				if output == "json" {
-					return json.NewEncoder(a.out).Encode(list)
+					return writeJSON(a.out, list)
 				}
 				if len(list) == 0 {
 					fmt.Fprintln(a.err, "tykctl: no key has used anything of its limit in its current window")

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +37,7 @@ func (a *app) watch(ctx context.Context, look func(context.Context) (usageReport
 	w := watcher{look: look, tick: tick.C, resized: resized}
 	switch s, ok := a.screen(); {
 	case output == "json":
-		enc := json.NewEncoder(a.out)
-		w.view = &listing{print: func(u usageReport) error { return enc.Encode(u) }, err: a.err}
+		w.view = &listing{print: func(u usageReport) error { return writeJSON(a.out, u) }, err: a.err}
 	case ok:
 		w.view = &drawing{out: a.out, size: s.size, colour: a.colour()}
 	default:

@@ -3,11 +3,8 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -32,71 +29,40 @@ type Standing struct {
 func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 	top := ranking{size: n}
 	err := l.walk(ctx, "", func(apiKeys []string) error {
-		limits, err := l.limits(ctx, apiKeys)
+		entries := make([]Entry, 0, len(apiKeys))
+		err := l.lookup(ctx, apiKeys, func(e Entry) error {
+			if e.Record != nil {
+				entries = append(entries, e)
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		return l.ask(ctx, limits, top.enter)
+		return l.ask(ctx, entries, top.enter)
 	})
 	return top.list, err
 }
 
-type limited struct {
-	apiKey string
-	limit  ratelimit.Limit
-}
-
-// limits reads the limits of keys from their records in one pipeline. Keys
-// that have none any more, or one that cannot be used, are left out.
-func (l *Ledger) limits(ctx context.Context, apiKeys []string) ([]limited, error) {
-	ctx, cancel := l.budget(ctx)
-	defer cancel()
-	start := l.now()
-	pipe := l.client.Pipeline()
-	gets := make([]*redis.StringCmd, len(apiKeys))
-	for i, apiKey := range apiKeys {
-		gets[i] = pipe.Get(ctx, l.recordKey(apiKey))
-	}
-	_, err := pipe.Exec(ctx)
-	l.observe("records", start, err)
-	found := make([]limited, 0, len(apiKeys))
-	for i, get := range gets {
-		raw, err := get.Result()
-		switch {
-		case errors.Is(err, redis.Nil):
-			continue
-		case err != nil:
-			if err = l.fault(apiKeys[i], err); errors.Is(err, ErrRecord) {
-				continue
-			}
-			return nil, err
-		}
-		if rec, err := decode(raw, apiKeys[i], l.opts.DefaultWindow); err == nil {
-			found = append(found, limited{apiKeys[i], rec.Limit})
-		}
-	}
-	return found, nil
-}
-
 // ask finds out how each key stands and tells, one at a time, in no order.
-func (l *Ledger) ask(ctx context.Context, keys []limited, tell func(Standing)) error {
+func (l *Ledger) ask(ctx context.Context, keys []Entry, tell func(Standing)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
 		all  sync.WaitGroup
 		one  sync.Mutex
-		next = make(chan limited)
+		next = make(chan Entry)
 	)
 	for range min(askers, len(keys)) {
 		all.Go(func() {
 			for k := range next {
-				u, err := l.Usage(ctx, k.apiKey, k.limit)
+				u, err := l.Usage(ctx, k.APIKey, k.Record.Limit)
 				if err != nil {
 					cancel(err) // the first counts; the others then end in it
 					continue
 				}
 				one.Lock()
-				tell(Standing{k.apiKey, u})
+				tell(Standing{k.APIKey, u})
 				one.Unlock()
 			}
 		})
