@@ -23,7 +23,7 @@ import (
 const storeWait = 1500 * time.Millisecond
 
 type tokenGenOptions struct {
-	signing
+	with signing
 
 	routes   string
 	grant    grant
@@ -81,7 +81,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 	f.StringVar(&o.apiKey, "api-key", "", "make another JWT for this `key`, from its record")
 	f.IntVar(&o.count, "count", 1, "how many keys to make")
 	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and do not ask Redis")
-	o.signing.flags(cmd)
+	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -107,11 +107,11 @@ func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
 			return errors.New("--api-key: not an api_key (16 to 128 letters, digits, - and _)")
 		}
 	}
-	return cmp.Or(o.signing.check(), checkOutput(o.output))
+	return cmp.Or(o.with.check(), checkOutput(o.output))
 }
 
 func (a *app) tokenGen(ctx context.Context, where *store, o *tokenGenOptions) error {
-	cfg, err := a.loadWith(where, &o.signing, "application.token.jwt_secret")
+	cfg, err := a.loadWith(where, &o.with, "application.token.jwt_secret")
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 type tokenInspectOptions struct {
-	signing
+	with signing
 
 	method, path string
 	output       string
@@ -54,10 +54,10 @@ or the argument is no token, 4 Redis unreachable.`,
 		ValidArgsFunction: a.completeKey,
 		Args:              oneArg("one JWT or api_key, or - for stdin"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(o.signing.check(), checkOutput(o.output), o.checkRequest()); err != nil {
+			if err := cmp.Or(o.with.check(), checkOutput(o.output), o.checkRequest()); err != nil {
 				return usage(cmd, err)
 			}
-			if args[0] == "-" && o.secretFile == "-" {
+			if args[0] == "-" && o.with.secretFile == "-" {
 				return usage(cmd, errors.New("stdin cannot be both the token and the secret"))
 			}
 			s, err := a.readSubject(args[0])
@@ -70,7 +70,7 @@ or the argument is no token, 4 Redis unreachable.`,
 	f := cmd.Flags()
 	f.StringVar(&o.method, "method", "", "the request's method (default GET)")
 	f.StringVar(&o.path, "path", "", "the request's path, with its query if it has one")
-	o.signing.flags(cmd)
+	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -102,7 +102,7 @@ func algorithmName(l ratelimit.Limit) string {
 }
 
 func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {
-	cfg, err := a.loadWith(where, &o.signing)
+	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 type tokenRevokeOptions struct {
-	signing
+	with signing
 
 	force  bool
 	output string
@@ -38,7 +38,7 @@ not valid, 4 Redis unreachable.`,
 		ValidArgsFunction: a.completeKeys,
 		Args:              someArgs("JWTs or api_keys"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(o.signing.check(), checkOutput(o.output)); err != nil {
+			if err := cmp.Or(o.with.check(), checkOutput(o.output)); err != nil {
 				return usage(cmd, err)
 			}
 			return a.tokenRevoke(cmd.Context(), where, args, o)
@@ -46,7 +46,7 @@ not valid, 4 Redis unreachable.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.force, "force", false, "revoke by a JWT whose signature does not hold or cannot be checked")
-	o.signing.flags(cmd)
+	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -62,7 +62,7 @@ func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *t
 	if err != nil {
 		return err
 	}
-	cfg, err := a.loadWith(where, &o.signing)
+	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
 	}
