@@ -54,21 +54,7 @@ func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 	if err == nil {
 		permit, err = g.judge(ctx, q, &req)
 	}
-	asked := len(stages)
-	if q.Path == "" {
-		asked = slices.Index(stages, StageRoute)
-	}
-	v, end := Verdict{Allowed: true, Status: http.StatusOK, Code: ReasonOK}, asked
-	if err != nil {
-		a, stage := answerTo(err)
-		at := slices.Index(stages, stage)
-		if at < 0 {
-			at = asked - 1 // a fault of this program is never a pass
-		}
-		if at < asked {
-			v, end = Verdict{Status: a.status, Code: a.reason, Err: err}, at
-		}
-	}
+	v, end := q.outcome(err)
 	for i, stage := range stages {
 		t := Trial{Stage: stage}
 		switch {
@@ -84,6 +70,25 @@ func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 		v.Stages = append(v.Stages, t)
 	}
 	return v
+}
+
+// outcome is the verdict without its stages, and how many of them were passed.
+func (q Question) outcome(err error) (v Verdict, passed int) {
+	asked := len(stages)
+	if q.Path == "" {
+		asked = slices.Index(stages, StageRoute)
+	}
+	if err != nil {
+		a, stage := answerTo(err)
+		at := slices.Index(stages, stage)
+		if at < 0 {
+			at = asked - 1 // a fault of this program is never a pass
+		}
+		if at < asked {
+			return Verdict{Status: a.status, Code: a.reason, Err: err}, at
+		}
+	}
+	return Verdict{Allowed: true, Status: http.StatusOK, Code: ReasonOK}, asked
 }
 
 // stages are those that Explain goes through.
