@@ -59,7 +59,10 @@ func (v *daysValue) Set(text string) error {
 
 func (v *daysValue) String() string {
 	d := time.Duration(*v)
-	if d != 0 && d%day == 0 && d > day {
+	switch {
+	case d == 0:
+		return "0" // which help does not show
+	case d%day == 0 && d > day:
 		return fmt.Sprintf("%dd", d/day)
 	}
 	return seconds(int64(d / time.Second))

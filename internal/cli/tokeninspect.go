@@ -31,7 +31,7 @@ type tokenInspectOptions struct {
 func (a *app) tokenInspectCommand(where *store) *cobra.Command {
 	o := &tokenInspectOptions{}
 	cmd := &cobra.Command{
-		Use:   "inspect JWT|API_KEY|-",
+		Use:   "inspect {jwt | api_key | -}",
 		Short: "Show what a token says, whether it is live, and whether a request would pass",
 		Long: `Shows a token's header and claims, whether the signature holds, the live record
 of its key beside the claims (≠ marks a difference; the record is what counts),

@@ -20,7 +20,7 @@ type tokenRevokeOptions struct {
 func (a *app) tokenRevokeCommand(where *store) *cobra.Command {
 	o := &tokenRevokeOptions{}
 	cmd := &cobra.Command{
-		Use:   "revoke JWT|API_KEY…",
+		Use:   "revoke {jwt | api_key}...",
 		Short: "Delete keys' records, so that their tokens are refused from the next request on",
 		Long: `Deletes the records of the keys that are named, by themselves or by a JWT. Every
 JWT of such a key is refused from its next request on.

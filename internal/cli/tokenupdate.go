@@ -26,7 +26,7 @@ type tokenUpdateOptions struct {
 func (a *app) tokenUpdateCommand(where *store) *cobra.Command {
 	o := &tokenUpdateOptions{}
 	cmd := &cobra.Command{
-		Use:   "update API_KEY",
+		Use:   "update api_key",
 		Short: "Change a key's record, which counts from its next request on",
 		Long: `Changes what the flags name in the live record of a key, in one atomic step. All
 else in the record stays as it is, byte for byte, whoever wrote it; so does the time
