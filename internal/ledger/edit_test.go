@@ -112,7 +112,7 @@ func TestUpdatesSideBySide(t *testing.T) {
 	}{
 		{func(n int) Change { return Change{RateLimit: new(int64(n))} }, func(rec *Record) int { return int(rec.Limit.Permits) }},
 		{func(n int) Change { return Change{Label: new(strconv.Itoa(n))} }, func(rec *Record) int { n, _ := strconv.Atoi(rec.Label); return n }},
-		{func(n int) Change { return Change{Window: new(strconv.Itoa(n+1)+"s")} }, func(rec *Record) int { return int(rec.Limit.Window/time.Second) - 1 }},
+		{func(n int) Change { return Change{Window: new(strconv.Itoa(n+1) + "s")} }, func(rec *Record) int { return int(rec.Limit.Window/time.Second) - 1 }},
 	} {
 		wg.Go(func() {
 			for n := 1; n <= 100; {
