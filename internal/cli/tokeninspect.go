@@ -187,7 +187,7 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 		return writeJSON(a.out, i)
 	}
 	s, now := a.sheet(a.out), time.Now()
-	s.row("api_key", cmp.Or(i.APIKey, "none that is one"))
+	s.row("api_key", cmp.Or(i.APIKey, "none"))
 	if i.Header != nil {
 		s.row("header", string(safeJSON(i.Header)))
 		s.row("signature", i.Signature)
@@ -288,7 +288,11 @@ func (s *sheet) verdict(i *inspection) {
 		s.mark(mark, string(t.Stage), t.Detail)
 	}
 	if i.Verdict.Allowed {
-		s.mark(s.paint(green, "→"), "passes", "")
+		condition := ""
+		if i.Header != nil && i.Signature == "unchecked" {
+			condition = "if the signature holds"
+		}
+		s.mark(s.paint(green, "→"), "passes", condition)
 		return
 	}
 	s.mark(s.paint(red, "→"), "refused", fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code))
