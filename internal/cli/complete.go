@@ -9,6 +9,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // What the shell is offered when an api_key is completed. The time leaves room
@@ -23,6 +24,17 @@ const (
 func completeFlag(cmd *cobra.Command, flag string, values ...string) {
 	// It fails for a flag that is not there, which a test looks after.
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeAlgorithm has the shell offer the algorithms that the limiter knows.
+func completeAlgorithm(cmd *cobra.Command) {
+	var known []string
+	for _, name := range []ratelimit.Algorithm{"fixed_window", "sliding_window", "token_bucket", "leaky_bucket"} {
+		if (ratelimit.Limit{Algorithm: name, Permits: 1, Window: time.Minute}).Validate() == nil {
+			known = append(known, string(name))
+		}
+	}
+	completeFlag(cmd, "algorithm", known...)
 }
 
 // outputFlag declares -o, the choice between text for people and JSON for

@@ -75,6 +75,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 	f.Int64Var(&o.grant.limit, "limit", 10, "requests the key may make in each window")
 	f.DurationVar(&o.grant.window, "window", 0, "the limit's window (default: application.rate_limit.window)")
 	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts (default fixed_window)")
+	completeAlgorithm(cmd)
 	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it (default: the limit)")
 	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, for algorithms that know it")
 	f.StringVar(&o.grant.label, "label", "", "whom the key is for")

@@ -65,6 +65,7 @@ gateway could then use, 4 Redis unreachable.`,
 	f.DurationVar(&o.grant.window, "window", 0, "the limit's window")
 	f.Var(&o.ttl, "ttl", "how long the key lives from now on, as in 24h or 30d")
 	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts")
+	completeAlgorithm(cmd)
 	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it")
 	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, for algorithms that know it")
 	f.StringVar(&o.grant.label, "label", "", "whom the key is for")

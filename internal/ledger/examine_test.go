@@ -154,5 +154,14 @@ func life(t *testing.T, l *Ledger) error {
 	if _, err := l.Busiest(t.Context(), 1); err != nil {
 		return fmt.Errorf("busiest: %w", err)
 	}
+	limit := int64(2)
+	for _, ttl := range []time.Duration{0, time.Hour} {
+		if _, err := l.Update(t.Context(), key, Change{RateLimit: &limit, TTL: ttl}); err != nil {
+			return fmt.Errorf("update: %w", err)
+		}
+	}
+	if _, err := l.Revoke(t.Context(), key); err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
 	return nil
 }

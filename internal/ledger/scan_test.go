@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,6 +117,7 @@ func TestKeysByPrefix(t *testing.T) {
 type dying struct {
 	server *redistest.Server
 	name   string
+	mu     sync.Mutex
 	n      int
 }
 
@@ -128,9 +130,11 @@ func (d *dying) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 func (d *dying) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == d.name {
+			d.mu.Lock()
 			if d.n--; d.n < 0 {
 				d.server.Stop()
 			}
+			d.mu.Unlock()
 		}
 		return next(ctx, cmd)
 	}
@@ -148,7 +152,7 @@ func TestRedisDiesInMidWalk(t *testing.T) {
 			if _, err := pipe.Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			l.client.AddHook(&dying{server, during, 1})
+			l.client.AddHook(&dying{server: server, name: during, n: 1})
 			if during == "scan" {
 				if found, err := l.Keys(t.Context(), "", 3*scanStep); !errors.Is(err, ErrUnavailable) || found != nil {
 					t.Errorf("Keys: %d found, %v; want none and %v", len(found), err, ErrUnavailable)
