@@ -111,7 +111,7 @@ type Permit struct {
 // [ErrUnavailable].
 func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	start := l.now()
-	permit, err := l.ask(ctx, apiKey, allow)
+	permit, err := l.settle(ctx, apiKey, allow)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // the caller left: that is no fault of Redis
 	}
@@ -133,12 +133,12 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) er
 	return permit, err
 }
 
-// ask puts a request to Redis, unless Redis has just not answered others.
-func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+// settle puts a request to Redis, unless Redis has just not answered others.
+func (l *Ledger) settle(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	if !l.breaker.allow() {
 		return Permit{}, fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
 	}
-	budget, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	budget, cancel := l.budget(ctx)
 	defer cancel()
 	return l.take(budget, apiKey, allow)
 }
@@ -282,6 +282,8 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 		return "", err
 	}
 	name := l.recordKey(g.APIKey)
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	err = l.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
 	l.observe("create", start, err)
@@ -293,6 +295,9 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 	}
 	return name, nil
 }
+
+// RecordName is the name of a key's record in Redis.
+func (l *Ledger) RecordName(apiKey string) string { return l.recordKey(apiKey) }
 
 func (l *Ledger) recordKey(apiKey string) string {
 	if l.opts.cluster() {

@@ -44,8 +44,9 @@ func NewVerifier(key Key) (*Verifier, error) {
 // All other claims, "rate_limit", "expires_at" and "allowed_routes" among them,
 // are informational: only their syntax is read.
 //
-// Every error wraps exactly one of [ErrInvalid] and [ErrExpired]. A token whose
-// header is the one that [Key.Sign] writes costs one allocation beside its HMAC.
+// Every error wraps exactly one of [ErrInvalid] and [ErrExpired], and [ErrClaims]
+// too when the signature holds and the payload is at fault. A token whose header
+// is the one that [Key.Sign] writes costs one allocation beside its HMAC.
 func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
 	p, err := split(token)
 	if err != nil {
@@ -59,9 +60,15 @@ func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
 	if err := v.checkSignature(p); err != nil {
 		return Token{}, err
 	}
+	return p.claims(now)
+}
+
+// claims reads the payload and decides about it. The signature is the caller's
+// business.
+func (p parts) claims(now time.Time) (Token, error) {
 	payload, ok := decode(make([]byte, 0, 512), p.payload)
 	if !ok {
-		return Token{}, invalid("payload is not canonical base64url")
+		return Token{}, invalidClaims("payload is not canonical base64url")
 	}
 	c, err := readClaims(payload)
 	if err != nil {
@@ -115,7 +122,7 @@ func readClaims(payload []byte) (trustedClaims, error) {
 		case "rate_limit", "expires_at", "allowed_routes":
 		default:
 			if known, ok := caseVariant(r.name(), claimNames); ok {
-				err = invalid("a claim differs from %q only in case", known)
+				err = invalidClaims("a claim differs from %q only in case", known)
 			}
 		}
 		if err != nil {
@@ -123,7 +130,7 @@ func readClaims(payload []byte) (trustedClaims, error) {
 		}
 	}
 	if err := r.err(); err != nil {
-		return trustedClaims{}, invalid("payload: %v", err)
+		return trustedClaims{}, invalidClaims("payload: %v", err)
 	}
 	return c, nil
 }
@@ -133,13 +140,13 @@ func readClaims(payload []byte) (trustedClaims, error) {
 func (c trustedClaims) at(now int64) (Token, error) {
 	switch {
 	case c.apiKey == "":
-		return Token{}, invalid(`claim "api_key" is missing`)
+		return Token{}, invalidClaims(`claim "api_key" is missing`)
 	case c.expires < 0:
-		return Token{}, invalid(`claim "exp" is missing`)
+		return Token{}, invalidClaims(`claim "exp" is missing`)
 	case c.issuedAt > now+leeway:
-		return Token{}, invalid(`claim "iat" is in the future`)
+		return Token{}, invalidClaims(`claim "iat" is in the future`)
 	case c.notBefore > now+leeway:
-		return Token{}, invalid(`claim "nbf" is in the future`)
+		return Token{}, invalidClaims(`claim "nbf" is in the future`)
 	}
 	expires := time.Unix(c.expires, 0).UTC()
 	if c.expires <= now {
@@ -150,11 +157,11 @@ func (c trustedClaims) at(now int64) (Token, error) {
 
 func apiKeyClaim(r *objectReader) (string, error) {
 	if r.kind() != '"' {
-		return "", invalid(`claim "api_key" is not a string`)
+		return "", invalidClaims(`claim "api_key" is not a string`)
 	}
 	key := string(r.value())
 	if !ValidAPIKey(key) {
-		return "", invalid(`claim "api_key" is not 16 to 128 letters, digits, "_" or "-"`)
+		return "", invalidClaims(`claim "api_key" is not 16 to 128 letters, digits, "_" or "-"`)
 	}
 	return key, nil
 }
@@ -163,9 +170,9 @@ func timeClaim(r *objectReader, name string) (int64, error) {
 	seconds, err := strconv.ParseInt(string(r.value()), 10, 64)
 	switch {
 	case r.kind() != '-' && r.kind() != '0', errors.Is(err, strconv.ErrSyntax):
-		return 0, invalid("claim %q is not an integer", name)
+		return 0, invalidClaims("claim %q is not an integer", name)
 	case err != nil, r.kind() == '-', seconds > maxNumericDate:
-		return 0, invalid("claim %q is out of range", name)
+		return 0, invalidClaims("claim %q is out of range", name)
 	}
 	return seconds, nil
 }
