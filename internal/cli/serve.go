@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/tykctl/tykctl/internal/telemetry"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // serveRequires are the options that have no default a gateway could run with.
@@ -114,7 +114,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion)
-	book := ledger.Open(ledgerOptions(cfg, logger, metrics))
+	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
 	gw := &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -123,7 +123,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Verifier: verifier,
 		Ledger:   book,
 		Upstream: upstream.New(upstreamOptions(cfg, logger)),
-		Now:      time.Now,
+		Now:      a.now,
 		Observe:  metrics.Request,
 	}
 	if cfg.Server.AccessLog {
@@ -185,9 +185,11 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 	}
 }
 
-func ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
+func (a *app) ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
 	o := storeOptions(cfg)
-	o.Logger, o.Observe, o.Watched = logger, metrics.Redis, metrics.RedisUp
+	o.Now = a.now
+	o.Logger, o.Observe, o.Watched, o.Events = logger, metrics.Redis, metrics.RedisUp, metrics
+	o.Local, o.Grace, o.Instances = cfg.Redis.OnFailure == "local", cfg.Redis.Grace, cfg.Redis.Instances
 	return o
 }
 
@@ -201,10 +203,15 @@ func storeOptions(cfg *config.Config) ledger.Options {
 		Addrs: addrs, MasterName: cfg.Redis.MasterName,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		DB: cfg.Redis.DB, TLS: cfg.Redis.TLS,
-		Timeout:       cfg.Redis.Timeout,
-		Prefix:        cfg.Application.Token.Prefix,
-		DefaultWindow: cfg.Application.RateLimit.Window,
-		CacheSize:     cfg.Redis.CacheSize,
+		Timeout: cfg.Redis.Timeout,
+		Prefix:  cfg.Application.Token.Prefix,
+		DefaultLimit: ratelimit.Limit{
+			Algorithm: cfg.Application.RateLimit.Algorithm,
+			Window:    cfg.Application.RateLimit.Window,
+			Burst:     int64(cfg.Application.RateLimit.Burst),
+			MaxDelay:  cfg.Application.RateLimit.MaxDelay,
+		},
+		CacheSize: cfg.Redis.CacheSize,
 	}
 }
 

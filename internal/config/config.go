@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // Config holds the settings in effect, nested as in the JSON file.
@@ -47,7 +49,10 @@ type Application struct {
 
 // RateLimit is what applies to keys whose record does not say otherwise.
 type RateLimit struct {
-	Window time.Duration // whole seconds
+	Algorithm ratelimit.Algorithm
+	Window    time.Duration // whole seconds
+	Burst     int           // of a token bucket; 0 is the limit itself
+	MaxDelay  time.Duration // of a leaky bucket
 }
 
 // Token is how tokens are signed and where their records are.
@@ -88,7 +93,10 @@ type Redis struct {
 	DB         int
 	TLS        bool
 	Timeout    time.Duration
-	CacheSize  int // records
+	CacheSize  int    // keys
+	OnFailure  string // deny or local
+	Grace      time.Duration
+	Instances  int // at least 1
 }
 
 // Log is how the program logs.

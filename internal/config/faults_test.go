@@ -134,6 +134,21 @@ func TestFaults(t *testing.T) {
   redis.password: required, but not set; set it in the file, or TYK_PROX_REDIS__PASSWORD with --env`,
 		},
 		{
+			name: "settings of another algorithm",
+			file: `{"application":{"rate_limit":{"algorithm":"Sliding_Window","burst":5,"max_delay":"1s"}}}`,
+			want: `config.json: 2 faults:
+  application.rate_limit.burst: must be 0 with sliding_window; it is for application.rate_limit.algorithm token_bucket
+  application.rate_limit.max_delay: must be 0 with sliding_window; it is for application.rate_limit.algorithm leaky_bucket`,
+		},
+		{
+			name: "limits beyond reason",
+			file: `{"application":{"rate_limit":{"algorithm":"leaky","burst":-1,"max_delay":"25h"}}}`,
+			want: `config.json: 3 faults:
+  application.rate_limit.algorithm: must be fixed_window, sliding_window, token_bucket or leaky_bucket, not "leaky"
+  application.rate_limit.burst: must be a whole number, 0 or more, not "-1"
+  application.rate_limit.max_delay: must be a duration from "0s" to "24h", not "25h"`,
+		},
+		{
 			name: "a database of a Cluster",
 			file: `{"redis":{"addrs":["a:1","b:1"],"db":1}}`,
 			want: `config.json: 1 fault:

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // A kind is a sort of value: how its text is read, and what to call it.
@@ -64,14 +65,14 @@ func boolean() kind[bool] {
 // unbounded is the upper end of an integer that has no natural one.
 const unbounded = math.MaxInt32
 
-func integer(high int) kind[int] {
-	accepts := fmt.Sprintf("a whole number from 0 to %d", high)
+func integer(low, high int) kind[int] {
+	accepts := fmt.Sprintf("a whole number from %d to %d", low, high)
 	if high == unbounded {
-		accepts = "a whole number, 0 or more"
+		accepts = fmt.Sprintf("a whole number, %d or more", low)
 	}
 	return kind[int]{"integer", accepts, asNumber, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 0 || n > high {
+		if err != nil || n < low || n > high {
 			return 0, not(s)
 		}
 		return n, nil
@@ -119,6 +120,19 @@ func delay() kind[time.Duration]   { return duration(`a duration, 0 or more, as 
 func window() kind[time.Duration] {
 	return duration(`a duration in whole seconds from "1s" to "744h", which is 31 days`,
 		time.Second, 31*24*time.Hour, time.Second)
+}
+
+func maxDelay() kind[time.Duration] {
+	return duration(`a duration from "0s" to "24h"`, 0, 24*time.Hour, 1)
+}
+
+func algorithm() kind[ratelimit.Algorithm] {
+	names := oneOf(string(ratelimit.FixedWindow), string(ratelimit.SlidingWindow),
+		string(ratelimit.TokenBucket), string(ratelimit.LeakyBucket))
+	return kind[ratelimit.Algorithm]{names.name, names.accepts, names.json, func(s string) (ratelimit.Algorithm, error) {
+		name, err := names.parse(s)
+		return ratelimit.Algorithm(name), err
+	}}
 }
 
 // oneOf accepts any letter case and returns the name as it is listed.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // DefaultFile is what [Load] reads, if it is there, when no file is named.
@@ -163,6 +166,27 @@ func (c *Config) check(faults *Faults, require []string) {
 		}
 	}
 
+	c.checkRateLimit(faults)
+	c.checkRedis(faults)
+}
+
+// checkRateLimit wants no setting that the algorithm would leave out of account.
+func (c *Config) checkRateLimit(faults *Faults) {
+	limit := c.Application.RateLimit
+	if faults.at("application.rate_limit") {
+		return
+	}
+	if limit.Burst != 0 && limit.Algorithm != ratelimit.TokenBucket {
+		faults.add(c.Origin("application.rate_limit.burst"), "application.rate_limit.burst",
+			fmt.Sprintf("must be 0 with %s; it is for application.rate_limit.algorithm token_bucket", limit.Algorithm))
+	}
+	if limit.MaxDelay != 0 && limit.Algorithm != ratelimit.LeakyBucket {
+		faults.add(c.Origin("application.rate_limit.max_delay"), "application.rate_limit.max_delay",
+			fmt.Sprintf("must be 0 with %s; it is for application.rate_limit.algorithm leaky_bucket", limit.Algorithm))
+	}
+}
+
+func (c *Config) checkRedis(faults *Faults) {
 	if faults.at("redis") {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // Option is the declaration of one option, as documentation shows it.
@@ -62,7 +64,7 @@ var options = []option{
 	opt("application.ip", "0.0.0.0", "the address clients connect to",
 		func(c *Config) *netip.Addr { return &c.Application.IP }, ip()),
 	opt("application.port", "8080", "the port clients connect to; 0 picks a free one",
-		func(c *Config) *int { return &c.Application.Port }, integer(65535)),
+		func(c *Config) *int { return &c.Application.Port }, integer(0, 65535)),
 	opt("application.preserve_host", "false", "pass on the client's Host header in place of the backend's own",
 		func(c *Config) *bool { return &c.Application.PreserveHost }, boolean()),
 	opt("application.strip_authorization", "false", "keep the client's Authorization header from the backend",
@@ -71,8 +73,14 @@ var options = []option{
 		func(c *Config) *[]netip.Prefix { return &c.Application.TrustedProxies }, listOf(network())),
 	opt("application.max_body", "10MiB", "the largest request body let through; 0 is no limit",
 		func(c *Config) *int64 { return &c.Application.MaxBody }, size()),
+	opt("application.rate_limit.algorithm", "fixed_window", "how limits admit, unless a key's record names its algorithm",
+		func(c *Config) *ratelimit.Algorithm { return &c.Application.RateLimit.Algorithm }, algorithm()),
 	opt("application.rate_limit.window", "60s", "the window of a limit whose record names none",
 		func(c *Config) *time.Duration { return &c.Application.RateLimit.Window }, window()),
+	opt("application.rate_limit.burst", "0", "how many permits a token_bucket holds; 0 is as many as the limit; for records that name no algorithm",
+		func(c *Config) *int { return &c.Application.RateLimit.Burst }, integer(0, unbounded)),
+	opt("application.rate_limit.max_delay", "0s", "how long a leaky_bucket may hold a request back before it refuses; for records that name no algorithm",
+		func(c *Config) *time.Duration { return &c.Application.RateLimit.MaxDelay }, maxDelay()),
 	opt("application.token.jwt_secret", "", "the key that signs tokens: its bytes as they are written",
 		func(c *Config) *Secret { return &c.Application.Token.JWTSecret }, signingSecret()).example(ExampleSecret),
 	opt("application.token.algorithm", "HS256", "the algorithm that signs tokens; no other is accepted",
@@ -112,13 +120,19 @@ var options = []option{
 	opt("redis.password", "", "the Redis user's password",
 		func(c *Config) *Secret { return &c.Redis.Password }, secret()),
 	opt("redis.db", "0", "the database's number; a Cluster has 0 only",
-		func(c *Config) *int { return &c.Redis.DB }, integer(unbounded)),
+		func(c *Config) *int { return &c.Redis.DB }, integer(0, unbounded)),
 	opt("redis.tls", "false", "connect to Redis over TLS",
 		func(c *Config) *bool { return &c.Redis.TLS }, boolean()),
 	opt("redis.timeout", "250ms", "how long a request may wait for Redis in all",
 		func(c *Config) *time.Duration { return &c.Redis.Timeout }, timeout()),
-	opt("redis.cache_size", "100000", "how many records are remembered to save round trips; 0 is none",
-		func(c *Config) *int { return &c.Redis.CacheSize }, integer(unbounded)),
+	opt("redis.cache_size", "100000", "how many keys are remembered to save round trips and for local mode; 0 is none",
+		func(c *Config) *int { return &c.Redis.CacheSize }, integer(0, unbounded)),
+	opt("redis.on_failure", "deny", "while Redis cannot settle a request: deny it with 503, or serve it by this instance's part of the key's limit",
+		func(c *Config) *string { return &c.Redis.OnFailure }, oneOf("deny", "local")),
+	opt("redis.grace", "30s", "how long after Redis last settled a request of a key local mode serves it",
+		func(c *Config) *time.Duration { return &c.Redis.Grace }, timeout()),
+	opt("redis.instances", "1", "how many gateways share the limits, so that local mode takes its part of them",
+		func(c *Config) *int { return &c.Redis.Instances }, integer(1, unbounded)),
 
 	opt("log.level", "Info", "the least severe level that is logged",
 		func(c *Config) *string { return &c.Log.Level }, oneOf("Debug", "Info", "Warn", "Error", "Fatal")),
@@ -132,7 +146,7 @@ var options = []option{
 	opt("monitoring.scheme", "http", "how metrics are served",
 		func(c *Config) *string { return &c.Monitoring.Scheme }, oneOf("http")),
 	opt("monitoring.port", "9090", "the port metrics are served on; 0 picks a free one",
-		func(c *Config) *int { return &c.Monitoring.Port }, integer(65535)),
+		func(c *Config) *int { return &c.Monitoring.Port }, integer(0, 65535)),
 }
 
 // Options returns every declaration, in order.

@@ -20,7 +20,10 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.strip_authorization":   "TYK_PROX_APPLICATION__STRIP_AUTHORIZATION",
 		"application.trusted_proxies":       "TYK_PROX_APPLICATION__TRUSTED_PROXIES",
 		"application.max_body":              "TYK_PROX_APPLICATION__MAX_BODY",
+		"application.rate_limit.algorithm":  "TYK_PROX_APPLICATION__RATE_LIMIT__ALGORITHM",
 		"application.rate_limit.window":     "TYK_PROX_APPLICATION__RATE_LIMIT__WINDOW",
+		"application.rate_limit.burst":      "TYK_PROX_APPLICATION__RATE_LIMIT__BURST",
+		"application.rate_limit.max_delay":  "TYK_PROX_APPLICATION__RATE_LIMIT__MAX_DELAY",
 		"application.token.jwt_secret":      "TYK_PROX_APPLICATION__TOKEN__JWT_SECRET",
 		"application.token.algorithm":       "TYK_PROX_APPLICATION__TOKEN__ALGORITHM",
 		"application.token.prefix":          "TYK_PROX_APPLICATION__TOKEN__PREFIX",
@@ -42,6 +45,9 @@ func TestEnvironmentNames(t *testing.T) {
 		"redis.tls":                         "TYK_PROX_REDIS__TLS",
 		"redis.timeout":                     "TYK_PROX_REDIS__TIMEOUT",
 		"redis.cache_size":                  "TYK_PROX_REDIS__CACHE_SIZE",
+		"redis.on_failure":                  "TYK_PROX_REDIS__ON_FAILURE",
+		"redis.grace":                       "TYK_PROX_REDIS__GRACE",
+		"redis.instances":                   "TYK_PROX_REDIS__INSTANCES",
 		"log.level":                         "TYK_PROX_LOG__LEVEL",
 		"log.format":                        "TYK_PROX_LOG__FORMAT",
 		"log.colored":                       "TYK_PROX_LOG__COLORED",
@@ -114,6 +120,8 @@ func unlikeZero(o option) string {
 		return o.Example
 	case o.Default == "":
 		return "x"
+	case o.Default == "0s":
+		return "7s"
 	default:
 		return o.Default
 	}

@@ -55,7 +55,7 @@ const statusClientGone = 499
 
 var (
 	errRoute   = errors.New("the key may not use this route")
-	errLimited = errors.New("the key's limit is spent for this window")
+	errLimited = errors.New("the key's limit is spent")
 )
 
 // answer is what a client is told. The words are for the client; what exactly
@@ -99,7 +99,7 @@ var answers = []struct {
 	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
 	{errRoute, StageRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
-	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for this window.", none}},
+	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for now.", none}},
 
 	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
 	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},

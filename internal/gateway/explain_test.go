@@ -10,6 +10,7 @@ import (
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 const apiKey = "an-api-key-of-the-tests"
@@ -19,7 +20,7 @@ const apiKey = "an-api-key-of-the-tests"
 func explainer(t *testing.T) (*Gateway, string) {
 	t.Helper()
 	server := redistest.Start(t)
-	book := ledger.Open(ledger.Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: "token:", DefaultWindow: 744 * time.Hour})
+	book := ledger.Open(ledger.Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: 744 * time.Hour}})
 	t.Cleanup(func() { _ = book.Close() })
 	grant := ledger.Grant{APIKey: apiKey, RateLimit: 2, AllowedRoutes: []string{"GET /a"}, ExpiresAt: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour).Unix()}
 	if _, err := book.Create(t.Context(), grant, time.Hour); err != nil {

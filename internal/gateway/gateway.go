@@ -17,6 +17,7 @@ import (
 	"github.com/tykctl/tykctl/internal/problem"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // Gateway authenticates, limits and forwards requests. It is an [http.Handler]
@@ -41,11 +42,15 @@ type Exchange struct {
 	Total    time.Duration
 	Upstream time.Duration
 	Redis    time.Duration
-	Sent     int64 // bytes of the answer's body
+	Delayed  time.Duration // held back because the key's limit spaces its requests
+	Sent     int64         // bytes of the answer's body
 }
 
-// Overhead is what the gateway itself cost: neither Redis nor the backend.
-func (x Exchange) Overhead() time.Duration { return max(x.Total-x.Upstream-x.Redis, 0) }
+// Overhead is what the gateway itself cost: neither Redis nor the backend, nor a
+// delay that the limit asked for.
+func (x Exchange) Overhead() time.Duration {
+	return max(x.Total-x.Upstream-x.Redis-x.Delayed, 0)
+}
 
 // admit takes a request through every stage before the backend. The values that
 // one stage yields are the arguments of the next, so none can be left out.
@@ -104,6 +109,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		adm, err = g.admit(r.Context(), &req, take)
 	}
 	own := g.header(&req, &adm)
+	var delayed time.Duration
+	if err == nil {
+		delayed, err = hold(r.Context(), adm.permit.Decision)
+	}
 	var res upstream.Result
 	if err == nil {
 		res, err = g.Upstream.Forward(out, r, outgoing(&req, own))
@@ -118,12 +127,24 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if adm.token.APIKey != "" {
 		x.KeyHash = ledger.KeyHash(adm.token.APIKey)
 	}
-	x.Upstream, x.Redis, x.Total, x.Sent = res.Elapsed, adm.permit.Waited, time.Since(start), out.sent
+	x.Upstream, x.Redis, x.Delayed = res.Elapsed, adm.permit.Waited, delayed
+	x.Total, x.Sent = time.Since(start), out.sent
 	g.Observe(x)
 
 	if errors.Is(err, upstream.ErrCut) {
 		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 	}
+}
+
+// hold waits until a permit that was granted for later may be used. It tells how
+// long that was; a client that leaves ends it.
+func hold(ctx context.Context, d ratelimit.Decision) (time.Duration, error) {
+	if d.Delay == 0 {
+		return 0, nil
+	}
+	start := time.Now()
+	err := d.Wait(ctx)
+	return time.Since(start), err
 }
 
 // header is what the gateway itself says on every answer.

@@ -102,7 +102,7 @@ func (l *Ledger) entry(apiKey string, get *redis.StringCmd, ttl *redis.DurationC
 		e.Problem = err
 	default:
 		e.Raw = raw
-		e.Record, e.Problem = decode(raw, apiKey, l.opts.DefaultWindow)
+		e.Record, e.Problem = decode(raw, apiKey, l.opts.DefaultLimit)
 	}
 	if e.TTL, err = ttl.Result(); err != nil {
 		return e, l.fault(apiKey, err)
@@ -137,23 +137,20 @@ func (l *Ledger) Peek(ctx context.Context, apiKey string, allow func(*Record) er
 	}
 	permit := Permit{Record: rec}
 	if err = l.authorise(rec, allow); err == nil {
-		var u ratelimit.Usage
-		u, err = l.Usage(ctx, apiKey, rec.Limit)
-		permit.Decision = next(u)
+		permit.Decision, err = l.peek(ctx, apiKey, rec.Limit)
 	}
 	permit.Waited = l.now().Sub(start)
 	return permit, err
 }
 
-// next is the decision on one more permit.
-func next(u ratelimit.Usage) ratelimit.Decision {
-	d := ratelimit.Decision{Limit: u.Limit, Reset: u.Reset}
-	if u.Remaining < 1 {
-		d.RetryAfter = u.Reset
-		return d
+func (l *Ledger) peek(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Decision, error) {
+	start := l.now()
+	d, err := l.limiter.Peek(ctx, apiKey, limit, 1)
+	l.observe("usage", start, err)
+	if err != nil {
+		return d, l.fault(apiKey, err)
 	}
-	d.Granted, d.Remaining = 1, u.Remaining-1
-	return d
+	return d, nil
 }
 
 // Usage tells how a key stands under a limit. It takes nothing.

@@ -62,7 +62,7 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		if err != nil {
 			return e, fmt.Errorf("%w: %w", ErrRecord, err)
 		}
-		rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
+		rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
 		if err != nil {
 			return e, fmt.Errorf("nothing was changed: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/redistest"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 const testKey = "an-api-key-of-the-tests"
@@ -22,7 +23,7 @@ const testKey = "an-api-key-of-the-tests"
 func openTest(t *testing.T, prefix string) (*Ledger, *redis.Client) {
 	t.Helper()
 	server := redistest.Start(t)
-	l := Open(Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: prefix, DefaultWindow: time.Minute, CacheSize: 16})
+	l := Open(Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: prefix, DefaultLimit: ratelimit.Limit{Window: time.Minute}, CacheSize: 16})
 	t.Cleanup(func() { _ = l.Close() })
 	return l, server.Client(t)
 }
@@ -148,7 +149,7 @@ func TestRevoke(t *testing.T) {
 // An odd label is somebody else's business: the key must go on working.
 func TestALabelIsNeverAFault(t *testing.T) {
 	for label, want := range map[string]string{`"x"`: "x", `null`: "", `5`: "", `{"a":1}`: "", `["x"]`: ""} {
-		rec, err := decode(`{"rate_limit":1,"label":`+label+`}`, testKey, time.Minute)
+		rec, err := decode(`{"rate_limit":1,"label":`+label+`}`, testKey, ratelimit.Limit{Window: time.Minute})
 		if err != nil || rec.Label != want {
 			t.Errorf("%s: %+v, %v", label, rec, err)
 		}

@@ -37,6 +37,20 @@ type Grant struct {
 	Label         string    `json:"label,omitempty"`     // for people: whom the key is for
 }
 
+// Limit is what a ledger whose DefaultLimit is open will read from the record. It
+// may be invalid.
+func (g Grant) Limit(open ratelimit.Limit) (ratelimit.Limit, error) {
+	s := stored{
+		RateLimit: number(g.RateLimit), Window: g.Window, Algorithm: ratelimit.Algorithm(g.Algorithm), MaxDelay: g.MaxDelay,
+	}
+	if g.Burst != 0 {
+		s.Burst = number(g.Burst)
+	}
+	return s.limit(open)
+}
+
+func number(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+
 // stored is the lenient reading of a record: other programs write numbers as
 // 10 or 10.0, leave fields out, and add their own.
 type stored struct {
@@ -48,11 +62,13 @@ type stored struct {
 	Window        string              `json:"window"`
 	Algorithm     ratelimit.Algorithm `json:"algorithm"`
 	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
+	Burst         json.Number         `json:"burst"`
+	MaxDelay      string              `json:"max_delay"`
 }
 
 // decode reads a record of apiKey. What cannot be understood is an error,
 // never a guess: an unreadable limit must not become a generous one.
-func decode(raw, apiKey string, window time.Duration) (*Record, error) {
+func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 	var s stored
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
@@ -60,16 +76,10 @@ func decode(raw, apiKey string, window time.Duration) (*Record, error) {
 	if s.APIKey != "" && s.APIKey != apiKey {
 		return nil, fmt.Errorf("%w: it names another api_key", ErrRecord)
 	}
-	permits, err := integer("rate_limit", s.RateLimit)
+	limit, err := s.limit(open)
 	if err != nil {
 		return nil, err
 	}
-	if s.Window != "" {
-		if window, err = time.ParseDuration(s.Window); err != nil {
-			return nil, fmt.Errorf("%w: window: %w", ErrRecord, err)
-		}
-	}
-	limit := ratelimit.Limit{Algorithm: s.Algorithm, Permits: permits, Window: window}
 	if err := limit.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
@@ -79,6 +89,36 @@ func decode(raw, apiKey string, window time.Duration) (*Record, error) {
 	}
 	label, _ := s.Label.(string)
 	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: label, raw: raw}, nil
+}
+
+// limit takes from open what the record leaves open. Burst and delay belong to an
+// algorithm: a record that names one gets no others than its own.
+func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
+	limit := open
+	if s.Algorithm != "" {
+		limit = ratelimit.Limit{Algorithm: s.Algorithm, Window: open.Window}
+	}
+	var err error
+	if limit.Permits, err = integer("rate_limit", s.RateLimit); err != nil {
+		return limit, err
+	}
+	if s.Burst != "" {
+		if limit.Burst, err = integer("burst", s.Burst); err != nil {
+			return limit, err
+		}
+	}
+	for _, d := range []struct {
+		field, text string
+		into        *time.Duration
+	}{{"window", s.Window, &limit.Window}, {"max_delay", s.MaxDelay, &limit.MaxDelay}} {
+		if d.text == "" {
+			continue
+		}
+		if *d.into, err = time.ParseDuration(d.text); err != nil {
+			return limit, fmt.Errorf("%w: %s: %w", ErrRecord, d.field, err)
+		}
+	}
+	return limit, nil
 }
 
 // end is the earlier of expires_at and exp, so that shortening either counts.

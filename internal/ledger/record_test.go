@@ -31,6 +31,18 @@ func TestDecode(t *testing.T) {
 			raw:   `{"rate_limit":10,"algorithm":"fixed_window"}`,
 			limit: ratelimit.Limit{Algorithm: ratelimit.FixedWindow, Permits: 10, Window: time.Minute},
 		},
+		"a sliding window": {
+			raw:   `{"rate_limit":10,"algorithm":"sliding_window","window":"10s"}`,
+			limit: ratelimit.Limit{Algorithm: ratelimit.SlidingWindow, Permits: 10, Window: 10 * time.Second},
+		},
+		"a token bucket": {
+			raw:   `{"rate_limit":10,"algorithm":"token_bucket","burst":20}`,
+			limit: ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 10, Window: time.Minute, Burst: 20},
+		},
+		"a leaky bucket": {
+			raw:   `{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"1.5s"}`,
+			limit: ratelimit.Limit{Algorithm: ratelimit.LeakyBucket, Permits: 10, Window: time.Minute, MaxDelay: 1500 * time.Millisecond},
+		},
 		"nothing allowed":               {raw: `{"rate_limit":0}`, limit: ratelimit.Limit{Window: time.Minute}},
 		"expires_at before exp":         {raw: `{"rate_limit":10,"expires_at":"2027-01-15T08:00:00Z","exp":1900000000}`, limit: minute, expires: exp},
 		"exp before expires_at":         {raw: `{"rate_limit":10,"expires_at":"2030-01-01T00:00:00Z","exp":1800000000}`, limit: minute, expires: exp},
@@ -38,7 +50,7 @@ func TestDecode(t *testing.T) {
 		"a route that is not a pattern": {raw: `{"rate_limit":10,"allowed_routes":["/a","b*"]}`, limit: minute, allows: "/a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rec, err := decode(tt.raw, key, time.Minute)
+			rec, err := decode(tt.raw, key, ratelimit.Limit{Window: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,12 +71,45 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"rate_limit":9223372036854775807}`,
 		`{"rate_limit":10,"window":"soon"}`, `{"rate_limit":10,"window":60}`, `{"rate_limit":10,"window":"0s"}`, `{"rate_limit":10,"window":"-1m"}`,
 		`{"rate_limit":10,"algorithm":"guess"}`,
+		`{"rate_limit":10,"burst":20}`, `{"rate_limit":10,"max_delay":"1s"}`,
+		`{"rate_limit":10,"algorithm":"token_bucket","burst":"x"}`, `{"rate_limit":10,"algorithm":"token_bucket","burst":1.5}`,
+		`{"rate_limit":10,"algorithm":"token_bucket","burst":-1}`, `{"rate_limit":10,"algorithm":"token_bucket","max_delay":"1s"}`,
+		`{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"soon"}`, `{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"-1s"}`,
+		`{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":1}`, `{"rate_limit":10,"algorithm":"leaky_bucket","burst":1}`,
+		`{"rate_limit":1000000000,"algorithm":"leaky_bucket"}`,
 		`{"rate_limit":10,"expires_at":"tomorrow"}`, `{"rate_limit":10,"exp":"x"}`,
 		`{"rate_limit":10,"allowed_routes":"/a"}`,
 		`{"rate_limit":10,"api_key":"somebody-elses-key"}`,
 	} {
-		if rec, err := decode(raw, "an-api-key-of-the-tests", time.Minute); !errors.Is(err, ErrRecord) {
+		if rec, err := decode(raw, "an-api-key-of-the-tests", ratelimit.Limit{Window: time.Minute}); !errors.Is(err, ErrRecord) {
 			t.Errorf("%s: %+v, %v; want ErrRecord", raw, rec, err)
+		}
+	}
+}
+
+// What a record leaves open is the gateway's to say; but burst and delay only to
+// records that leave the algorithm open as well.
+func TestDecodeFillsInWhatIsOpen(t *testing.T) {
+	const minute = time.Minute
+	bucket := ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 99, Window: minute, Burst: 20}
+	queue := ratelimit.Limit{Algorithm: ratelimit.LeakyBucket, Window: minute, MaxDelay: time.Second}
+	for _, tt := range []struct {
+		open ratelimit.Limit
+		raw  string
+		want ratelimit.Limit
+	}{
+		{bucket, `{"rate_limit":10}`, ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 10, Window: minute, Burst: 20}},
+		{bucket, `{"rate_limit":10,"burst":5}`, ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 10, Window: minute, Burst: 5}},
+		{bucket, `{"rate_limit":10,"burst":0}`, ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 10, Window: minute}},
+		{bucket, `{"rate_limit":10,"algorithm":"token_bucket"}`, ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 10, Window: minute}},
+		{bucket, `{"rate_limit":10,"algorithm":"fixed_window"}`, ratelimit.Limit{Algorithm: ratelimit.FixedWindow, Permits: 10, Window: minute}},
+		{queue, `{"rate_limit":10,"window":"1s"}`, ratelimit.Limit{Algorithm: ratelimit.LeakyBucket, Permits: 10, Window: time.Second, MaxDelay: time.Second}},
+		{queue, `{"rate_limit":10,"max_delay":"2s"}`, ratelimit.Limit{Algorithm: ratelimit.LeakyBucket, Permits: 10, Window: minute, MaxDelay: 2 * time.Second}},
+		{queue, `{"rate_limit":10,"algorithm":"leaky_bucket"}`, ratelimit.Limit{Algorithm: ratelimit.LeakyBucket, Permits: 10, Window: minute}},
+	} {
+		rec, err := decode(tt.raw, "an-api-key-of-the-tests", tt.open)
+		if err != nil || rec.Limit != tt.want {
+			t.Errorf("%s beside %+v: %+v, %v; want %+v", tt.raw, tt.open, rec, err, tt.want)
 		}
 	}
 }
@@ -73,7 +118,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"api_key":"an-api-key-of-the-tests","rate_limit":10,"exp":1800000000,"window":"1m","allowed_routes":["/a"]}`)
 	f.Add(`{"rate_limit":1e3}`)
 	f.Fuzz(func(t *testing.T, raw string) {
-		rec, err := decode(raw, "an-api-key-of-the-tests", time.Minute)
+		rec, err := decode(raw, "an-api-key-of-the-tests", ratelimit.Limit{Window: time.Minute})
 		switch {
 		case err != nil && !errors.Is(err, ErrRecord):
 			t.Errorf("error %v does not wrap ErrRecord", err)

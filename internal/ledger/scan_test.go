@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 const testRecord = `{"rate_limit":10,"allowed_routes":["/x"],"window":"876000h"}`
@@ -20,7 +21,7 @@ const testRecord = `{"rate_limit":10,"allowed_routes":["/x"],"window":"876000h"}
 // open is a ledger on a server of the test's own, as an operator's command opens it.
 func open(t *testing.T, server *redistest.Server, change ...func(*Options)) *Ledger {
 	t.Helper()
-	o := Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Prefix: "token:", DefaultWindow: time.Minute}
+	o := Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -113,7 +114,7 @@ func TestKeysByPrefix(t *testing.T) {
 	}
 }
 
-// dying stops the server once n commands of a name were answered.
+// dying stops the server once n round trips with a command were answered.
 type dying struct {
 	server *redistest.Server
 	name   string
@@ -124,19 +125,27 @@ type dying struct {
 func (d *dying) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (d *dying) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		d.see(cmds[0])
+		return next(ctx, cmds)
+	}
 }
 
 func (d *dying) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() == d.name {
-			d.mu.Lock()
-			if d.n--; d.n < 0 {
-				d.server.Stop()
-			}
-			d.mu.Unlock()
-		}
+		d.see(cmd)
 		return next(ctx, cmd)
+	}
+}
+
+func (d *dying) see(cmd redis.Cmder) {
+	if cmd.Name() != d.name {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.n--; d.n < 0 {
+		d.server.Stop()
 	}
 }
 

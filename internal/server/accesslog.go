@@ -19,7 +19,7 @@ func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 		if !logger.Enabled(context.Background(), level) {
 			return
 		}
-		attrs := make([]slog.Attr, 0, 12)
+		attrs := make([]slog.Attr, 0, 13)
 		attrs = append(attrs,
 			slog.Int("status", x.Status),
 			slog.String("reason", string(x.Reason)),
@@ -37,6 +37,9 @@ func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 			slog.Float64("redis_ms", milliseconds(x.Redis)),
 			slog.Int64("bytes", x.Sent),
 		)
+		if x.Delayed > 0 {
+			attrs = append(attrs, slog.Float64("delayed_ms", milliseconds(x.Delayed)))
+		}
 		if x.Err != nil {
 			attrs = append(attrs, slog.String("err", x.Err.Error()))
 		}

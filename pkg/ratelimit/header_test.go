@@ -15,6 +15,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestDecisionSetHeader(t *testing.T) {
 	minute := Limit{Permits: 10, Window: time.Minute}
+	sliding := Limit{Algorithm: SlidingWindow, Permits: 10, Window: time.Minute}
+	bucket := Limit{Algorithm: TokenBucket, Permits: 10, Window: time.Minute, Burst: 20}
+	queue := Limit{Algorithm: LeakyBucket, Permits: 10, Window: time.Minute, MaxDelay: 10 * time.Second}
 	tests := []struct {
 		name     string
 		decision Decision
@@ -24,6 +27,12 @@ func TestDecisionSetHeader(t *testing.T) {
 		{"refused-at-the-end", Decision{Limit: minute, Reset: time.Nanosecond, RetryAfter: time.Nanosecond}},
 		{"refused-without-a-time", Decision{Limit: minute}},
 		{"granted-in-part", Decision{Limit: minute, Granted: 2, Reset: time.Second, RetryAfter: time.Second}},
+		{"sliding-granted", Decision{Limit: sliding, Granted: 1, Remaining: 3, Reset: 100 * time.Second}},
+		{"sliding-refused", Decision{Limit: sliding, Reset: 100 * time.Second, RetryAfter: 7500 * time.Millisecond}},
+		{"bucket-granted", Decision{Limit: bucket, Granted: 1, Remaining: 19, Reset: 6 * time.Second}},
+		{"bucket-refused", Decision{Limit: bucket, Reset: 2 * time.Minute, RetryAfter: 5*time.Second + 1}},
+		{"queue-granted", Decision{Limit: queue, Granted: 1, Remaining: 1, Reset: 12 * time.Second, Delay: 6 * time.Second}},
+		{"queue-refused", Decision{Limit: queue, Reset: 14 * time.Second, RetryAfter: 4 * time.Second}},
 		{"largest", Decision{Limit: Limit{Permits: MaxPermits, Window: 24 * time.Hour}, Granted: 1, Remaining: MaxPermits - 1, Reset: 24 * time.Hour}},
 	}
 	for _, tt := range tests {

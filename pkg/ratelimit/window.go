@@ -41,6 +41,15 @@ func DecideFixedWindow(limit Limit, countAfter, n int64, now time.Time) Decision
 	return d
 }
 
+// decideFixed counts in the window that now lies in.
+func (l Limit) decideFixed(s State, n int64, now time.Time) (State, Decision) {
+	if start := WindowStart(now, l.Window).Unix(); s.Window != start {
+		s.Window, s.Current = start, 0
+	}
+	d := DecideFixedWindow(l, s.Current+n, n, now)
+	return State{Window: s.Window, Current: s.Current + d.Granted}, d
+}
+
 // untilWindowEnd is positive, whatever the arguments.
 func untilWindowEnd(now time.Time, window time.Duration) time.Duration {
 	window = max(window.Truncate(time.Second), time.Second)

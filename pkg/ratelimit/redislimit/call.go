@@ -17,13 +17,21 @@ import (
 var ErrReply = errors.New("redislimit: malformed reply")
 
 var (
-	//go:embed take.lua
-	takeSource string
+	//go:embed prelude.lua
+	preludeSource string
+	//go:embed fixed.lua
+	fixedSource string
+	//go:embed sliding.lua
+	slidingSource string
+	//go:embed pace.lua
+	paceSource string
 	//go:embed reset.lua
 	resetSource string
 
-	take  = newScript(takeSource)
-	reset = newScript(resetSource)
+	takeFixed   = newScript(preludeSource + fixedSource)
+	takeSliding = newScript(preludeSource + slidingSource)
+	takePace    = newScript(preludeSource + paceSource)
+	reset       = newScript(resetSource)
 )
 
 type script struct{ source, sha string }
@@ -32,7 +40,18 @@ func newScript(source string) *script {
 	return &script{source, redis.NewScript(source).Hash()}
 }
 
-// status is the first element of the script's reply.
+// takeScript is the script of an algorithm, and how many numbers its state has.
+func takeScript(a ratelimit.Algorithm) (s *script, state int) {
+	switch a {
+	case ratelimit.SlidingWindow:
+		return takeSliding, 3
+	case ratelimit.TokenBucket, ratelimit.LeakyBucket:
+		return takePace, 1
+	}
+	return takeFixed, 1
+}
+
+// status is the first element of a script's reply.
 type status int64
 
 const (
@@ -41,27 +60,39 @@ const (
 	guardChanged
 )
 
-// A call is one run of the script: it builds the command and reads the reply,
-// but does not send, so that any transport can carry it.
+// A call is one run of a script: it builds the command and reads the reply, but
+// does not send, so that any transport can carry it.
 type call struct {
-	script  *script
+	reset   bool // forget instead of take
 	options Options
 	key     string
 	limit   ratelimit.Limit
 	n       int64 // 0 to look, and for reset
 	guard   *Guard
-	start   time.Time // of the window that Redis is believed to be in
+	start   time.Time // of the window that Redis is believed to be in, if windowed
+	callers int       // that share it
+	// Permits of the key that were refused from memory, for Redis to count.
+	elsewhere int64
+	whole     bool // send the script itself: Redis does not know it
+
+	// What became of it.
+	reply answer
+	err   error
 }
 
-// An answer is a reply of the script that has passed every check.
+// An answer is a reply of a script that has passed every check.
 type answer struct {
-	status  status
-	now     int64  // Redis's time in Unix microseconds
-	count   int64  // if taken, those asked for included
-	refused int64  // if taken, and none were asked for
-	current string // if guardChanged, the guard's value
-	exists  bool   // if guardChanged, whether it has one
+	status   status
+	now      int64              // Redis's time in Unix microseconds
+	before   ratelimit.State    // if taken
+	decision ratelimit.Decision // if taken, and some were asked for
+	usage    ratelimit.Usage    // if taken, and none were asked for
+	current  string             // if guardChanged, the guard's value
+	exists   bool               // if guardChanged, whether it has one
 }
+
+// windowed reports whether the state's name holds the start of its window.
+func windowed(a ratelimit.Algorithm) bool { return a == ratelimit.FixedWindow || a == "" }
 
 // A charge is a command that go-redis sends at most once, whatever the client's
 // MaxRetries: a time-out or a cut connection leaves open whether the permits were
@@ -71,22 +102,33 @@ type charge struct{ *redis.Cmd }
 
 func (charge) NoRetry() bool { return true }
 
-// bySHA is the usual command; Redis answers NOSCRIPT when it does not know the
-// script, which bySource then brings along.
-func (c *call) bySHA(ctx context.Context) charge    { return c.command(ctx, "evalsha", c.script.sha) }
-func (c *call) bySource(ctx context.Context) charge { return c.command(ctx, "eval", c.script.source) }
+func (c *call) script() *script {
+	if c.reset {
+		return reset
+	}
+	take, _ := takeScript(c.limit.Algorithm)
+	return take
+}
 
-func (c *call) command(ctx context.Context, name, script string) charge {
-	args := make([]any, 0, 11)
-	args = append(args, name, script, 2, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
+// command names the script by its hash; Redis answers NOSCRIPT when it does not
+// know it, and is then sent the whole.
+func (c *call) command(ctx context.Context) charge {
+	name, script := "evalsha", c.script().sha
+	if c.whole {
+		name, script = "eval", c.script().source
+	}
+	args := make([]any, 0, 12)
+	args = append(args, name, script, 2)
+	if windowed(c.limit.Algorithm) {
+		args = append(args, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
+	} else {
+		args = append(args, c.options.StateKey(c.key, c.limit.Algorithm), c.options.RefusedKey(c.key, time.Time{}))
+	}
 	if c.guard != nil {
 		args[2] = 3
 		args = append(args, c.guard.Key)
 	}
-	args = append(args, c.start.Unix(), int64(c.limit.Window/time.Second))
-	if c.script == take {
-		args = append(args, c.n, c.limit.Permits)
-	}
+	args = c.appendLimit(args)
 	if c.guard != nil {
 		args = append(args, c.guard.Value)
 	}
@@ -95,12 +137,29 @@ func (c *call) command(ctx context.Context, name, script string) charge {
 	return charge{cmd}
 }
 
+// appendLimit appends what the algorithm's script, or reset, wants to know.
+func (c *call) appendLimit(args []any) []any {
+	seconds := int64(c.limit.Window / time.Second)
+	switch {
+	case windowed(c.limit.Algorithm) && c.reset:
+		return append(args, c.start.Unix(), seconds)
+	case c.reset:
+		return args
+	case windowed(c.limit.Algorithm):
+		return append(args, c.n, c.limit.Permits, c.start.Unix(), seconds, c.elsewhere)
+	case c.limit.Algorithm == ratelimit.SlidingWindow:
+		return append(args, c.n, c.limit.Permits, seconds, c.elsewhere)
+	}
+	interval, ahead := c.limit.Pace()
+	return append(args, c.n, interval.Microseconds(), ahead.Microseconds(), seconds*1000, c.elsewhere)
+}
+
 // answer reads a reply. Its errors name positions and numbers only: a guard's
 // value may be a secret.
 func (c *call) answer(reply any) (answer, error) {
 	fields, ok := reply.([]any)
-	if !ok || len(fields) < 2 || len(fields) > 4 {
-		return answer{}, fmt.Errorf("%w: want an array of 2 to 4", ErrReply)
+	if !ok || len(fields) < 2 {
+		return answer{}, fmt.Errorf("%w: want an array of at least 2", ErrReply)
 	}
 	code, ok := fields[0].(int64)
 	if !ok {
@@ -115,7 +174,7 @@ func (c *call) answer(reply any) (answer, error) {
 	case taken:
 		return c.taken(a, fields[2:])
 	case otherWindow:
-		if len(fields) != 2 || c.covers(now) {
+		if len(fields) != 2 || !windowed(c.limit.Algorithm) || c.covers(now) {
 			return answer{}, fmt.Errorf("%w: wrong window reported", ErrReply)
 		}
 		return a, nil
@@ -125,27 +184,53 @@ func (c *call) answer(reply any) (answer, error) {
 	return answer{}, fmt.Errorf("%w: status %d", ErrReply, code)
 }
 
-// taken reads what the script counted: nothing after a reset, one counter after a
-// take, both after a look.
+// taken reads what the script counted: nothing after a reset, else what was
+// granted (or refused so far, after a look) and the state from before. What
+// follows from that state is worked out here, and must agree with the script.
 func (c *call) taken(a answer, rest []any) (answer, error) {
-	counters := []*int64{&a.count, &a.refused}
-	switch {
-	case c.script == reset:
-		counters = nil
-	case c.n > 0:
-		counters = counters[:1]
+	if windowed(c.limit.Algorithm) && !c.covers(a.now) {
+		return answer{}, fmt.Errorf("%w: not the current window", ErrReply)
 	}
-	if len(rest) != len(counters) || !c.covers(a.now) {
-		return answer{}, fmt.Errorf("%w: not the current window, or not its %d counters", ErrReply, len(counters))
+	want := 0
+	if !c.reset {
+		_, state := takeScript(c.limit.Algorithm)
+		want = 1 + state
 	}
-	for i, counter := range counters {
-		count, ok := rest[i].(int64)
-		if !ok || count < c.n {
-			return answer{}, fmt.Errorf("%w: no count, or one below the %d permits in it", ErrReply, c.n)
+	if len(rest) != want {
+		return answer{}, fmt.Errorf("%w: %d numbers, want %d", ErrReply, len(rest), want)
+	}
+	if c.reset {
+		return a, nil
+	}
+	var numbers [4]int64
+	for i, field := range rest {
+		n, ok := field.(int64)
+		if !ok || n < 0 || n >= 1<<53 {
+			return answer{}, fmt.Errorf("%w: number %d is none, negative or too large", ErrReply, i)
 		}
-		*counter = count
+		numbers[i] = n
+	}
+	now, state := time.UnixMicro(a.now), c.state(numbers[1:])
+	a.before = state
+	if c.n == 0 {
+		a.usage = c.limit.Usage(state, now)
+		a.usage.Refused = numbers[0]
+		return a, nil
+	}
+	if _, a.decision = c.limit.Decide(state, c.n, now); a.decision.Granted != numbers[0] {
+		return answer{}, fmt.Errorf("%w: %d granted where %d are due", ErrReply, numbers[0], a.decision.Granted)
 	}
 	return a, nil
+}
+
+func (c *call) state(numbers []int64) ratelimit.State {
+	switch c.limit.Algorithm {
+	case ratelimit.SlidingWindow:
+		return ratelimit.State{Window: numbers[0], Current: numbers[1], Previous: numbers[2]}
+	case ratelimit.TokenBucket, ratelimit.LeakyBucket:
+		return ratelimit.State{Full: numbers[0]}
+	}
+	return ratelimit.State{Window: c.start.Unix(), Current: numbers[0]}
 }
 
 func (c *call) changed(a answer, rest []any) (answer, error) {
@@ -172,13 +257,16 @@ func (c *call) covers(now int64) bool {
 	return ratelimit.WindowStart(time.UnixMicro(now), c.limit.Window).Equal(c.start)
 }
 
-// decision turns an answer whose status is taken into what the caller gets.
-func (c *call) decision(a answer) ratelimit.Decision {
-	return ratelimit.DecideFixedWindow(c.limit, a.count, c.n, time.UnixMicro(a.now))
-}
-
-// usage turns the answer to a look into what the caller gets.
-func (c *call) usage(a answer) ratelimit.Usage {
-	d := c.decision(a)
-	return ratelimit.Usage{Limit: c.limit, Used: a.count, Remaining: d.Remaining, Refused: a.refused, Reset: d.Reset}
+// decision is the part in the answer of a caller that asked for n of the call's
+// permits, after those ahead of it: the same as if all had come one by one.
+func (c *call) decision(ahead, n int64) ratelimit.Decision {
+	if ahead == 0 && n == c.n {
+		return c.reply.decision
+	}
+	state, now := c.reply.before, time.UnixMicro(c.reply.now)
+	if ahead > 0 {
+		state, _ = c.limit.Decide(state, ahead, now)
+	}
+	_, d := c.limit.Decide(state, n, now)
+	return d
 }

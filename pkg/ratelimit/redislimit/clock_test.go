@@ -2,6 +2,7 @@ package redislimit
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,13 +44,13 @@ func TestSkewedClockLearnsTheWindow(t *testing.T) {
 		for _, skew := range skews {
 			t.Run(into.String()+" into the window, skew "+skew.String(), func(t *testing.T) {
 				m, client := startMini(t)
-				loadScript(t, client)
+				loadScripts(t, client)
 				hook := new(sendHook)
 				client.AddHook(hook)
 				redisNow := boundary.Add(into)
 				m.SetTime(redisNow)
 				local := newHandClock(redisNow.Add(skew))
-				l := newLimiter(client, Options{}, local.now)
+				l := New(client, Options{Now: local.now})
 
 				wantSent := int64(1)
 				if !ratelimit.WindowStart(local.now(), limit.Window).Equal(boundary) {
@@ -91,7 +92,7 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 	limit := ratelimit.Limit{Permits: 10, Window: time.Minute}
 	boundary := time.Unix(1_700_000_040, 0)
 	m, client := startMini(t)
-	loadScript(t, client)
+	loadScripts(t, client)
 	redisClock, local := newHandClock(boundary.Add(-3*time.Millisecond)), newHandClock(boundary.Add(time.Hour))
 	travel := func() {
 		redisClock.advance(2 * time.Millisecond)
@@ -99,7 +100,7 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 		m.SetTime(redisClock.now())
 	}
 	hook := &sendHook{before: travel, after: travel}
-	l := newLimiter(client, Options{}, local.now)
+	l := New(client, Options{Now: local.now})
 	client.AddHook(hook)
 
 	if d := mustTake(t, l, "k", limit, 1); d.Reset != time.Minute-3*time.Millisecond {
@@ -113,14 +114,14 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 func TestMissedWindowsEndInAnErrorAndWriteNothing(t *testing.T) {
 	limit := ratelimit.Limit{Permits: 10, Window: time.Second}
 	m, client := startMini(t)
-	loadScript(t, client)
+	loadScripts(t, client)
 	redisClock := newHandClock(time.Unix(1_700_000_040, 0))
 	hook := &sendHook{before: func() {
 		redisClock.advance(time.Minute) // and the caller's clock stands still
 		m.SetTime(redisClock.now())
 	}}
 	client.AddHook(hook)
-	l := newLimiter(client, Options{}, newHandClock(redisClock.now()).now)
+	l := New(client, Options{Now: newHandClock(redisClock.now()).now})
 
 	d, err := l.Take(t.Context(), "k", limit, 1)
 	if !errors.Is(err, ErrWindow) || d.Allowed() {
@@ -149,7 +150,7 @@ func TestSkewedCallersShareEachWindow(t *testing.T) {
 		var granted atomic.Int64
 		var wg sync.WaitGroup
 		for _, skew := range skews {
-			l := newLimiter(client, Options{}, func() time.Time { return time.Now().Add(skew) })
+			l := New(client, Options{Now: func() time.Time { return time.Now().Add(skew) }})
 			wg.Go(func() {
 				for time.Now().Before(deadline) {
 					d, err := l.Take(t.Context(), "k", limit, 1)
@@ -176,6 +177,64 @@ func TestSkewedCallersShareEachWindow(t *testing.T) {
 		}
 		if got := granted.Load(); got != sum {
 			t.Errorf("callers were granted %d permits, the counters hold %d", got, sum)
+		}
+	})
+}
+
+// With the other algorithms too, whatever the callers' clocks say and however often
+// Redis forgets the script, its own clock paces what is granted.
+func TestSkewedCallersShareEveryAlgorithm(t *testing.T) {
+	paced := []ratelimit.Limit{
+		{Algorithm: ratelimit.SlidingWindow, Permits: 25, Window: time.Second},
+		{Algorithm: ratelimit.TokenBucket, Permits: 25, Window: time.Second, Burst: 10},
+		{Algorithm: ratelimit.LeakyBucket, Permits: 25, Window: time.Second, MaxDelay: 100 * time.Millisecond},
+	}
+	overStores(t, func(t *testing.T, client *redis.Client) {
+		var granted [3][]int64 // Redis's times of use, in Unix microseconds
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		deadline := time.Now().Add(2200 * time.Millisecond)
+		for i, limit := range paced {
+			for _, skew := range []time.Duration{500 * time.Millisecond, -500 * time.Millisecond} {
+				l := New(client, Options{Now: func() time.Time { return time.Now().Add(skew) }})
+				wg.Go(func() {
+					for n := 0; time.Now().Before(deadline); n++ {
+						if n%100 == 0 {
+							client.ScriptFlush(t.Context())
+						}
+						c := &call{options: l.options, key: "k", limit: limit, n: 2}
+						if err := l.alone(t.Context(), c); err != nil {
+							t.Errorf("%s, skew %v: %v", limit.Algorithm, skew, err)
+							return
+						}
+						a := c.reply
+						mu.Lock()
+						for p := range a.decision.Granted {
+							granted[i] = append(granted[i], a.now+a.decision.Nth(p).Delay.Microseconds())
+						}
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		wg.Wait()
+		for i, limit := range paced {
+			times := slices.Sorted(slices.Values(granted[i]))
+			burst := max(limit.Burst, 1) // a queue's is the one that a span begins with
+			if limit.Algorithm == ratelimit.SlidingWindow {
+				burst = 2 * limit.Permits
+			}
+			for first := range times {
+				for last := first; last < len(times); last++ {
+					flowed := (times[last] - times[first]) * limit.Permits / limit.Window.Microseconds()
+					if n := int64(last - first + 1); n > burst+flowed {
+						t.Fatalf("%s: %d permits within %d µs", limit.Algorithm, n, times[last]-times[first])
+					}
+				}
+			}
+			if n := int64(len(times)); n < 2*limit.Permits-1 {
+				t.Errorf("%s: %d permits in two windows, want %d", limit.Algorithm, n, 2*limit.Permits)
+			}
 		}
 	})
 }

@@ -1,51 +1,17 @@
 package redislimit
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/redistest"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
-// startCluster returns a client of a Redis Cluster of one node.
-func startCluster(t *testing.T) *redis.ClusterClient {
-	t.Helper()
-	server := redistest.Start(t, "--cluster-enabled", "yes")
-	node := server.Client(t)
-	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	// A node lets two seconds go by before it takes writes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for info := ""; !strings.Contains(info, "cluster_state:ok"); {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("the cluster does not come up: %s\n%s", info, server.Log())
-		case <-poll.C:
-		}
-		var err error
-		if info, err = node.ClusterInfo(ctx).Result(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
 func TestClusterKeepsAKeyInOneSlot(t *testing.T) {
 	t.Parallel()
-	client := startCluster(t)
-	limit := ratelimit.Limit{Permits: 2, Window: century}
+	client := redistest.StartCluster(t).Client(t)
 	tagged, plain := New(client, Options{HashTag: true}), New(client, Options{})
 
 	for i := range 20 {
@@ -54,18 +20,52 @@ func TestClusterKeepsAKeyInOneSlot(t *testing.T) {
 		if err := client.Set(t.Context(), guard.Key, guard.Value, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		o, err := tagged.TakeIf(t.Context(), guard, key, limit, 3)
-		if err != nil || o.Changed || o.Decision.Granted != 2 {
-			t.Errorf("TakeIf(%q) = %+v, %v; want 2 granted", key, o, err)
-		}
-		if d := mustTake(t, plain, "plain"+key, limit, 3); d.Granted != 2 {
-			t.Errorf("Take(%q) with a hash tag by default = %+v, want 2 granted", key, d)
+		for algorithm, limit := range limits {
+			o, err := tagged.TakeIf(t.Context(), guard, key, limit, 2)
+			if err != nil || o.Changed || o.Decision.Granted != 2 {
+				t.Errorf("%s: TakeIf(%q) = %+v, %v; want 2 granted", algorithm, key, o, err)
+			}
+			if d := mustTake(t, plain, "plain"+key, limit, 2); d.Granted != 2 {
+				t.Errorf("%s: Take(%q) with a hash tag by default = %+v, want 2 granted", algorithm, key, d)
+			}
 		}
 	}
 
-	_, err := plain.TakeIf(t.Context(), Guard{Key: "token:key1", Value: "record"}, "key1", limit, 1)
-	wantRedisError(t, err)
-	if err != nil && !strings.Contains(err.Error(), "CROSSSLOT") {
-		t.Errorf("TakeIf over two slots: %v, want CROSSSLOT", err)
+	for algorithm, limit := range limits {
+		_, err := plain.TakeIf(t.Context(), Guard{Key: "token:key1", Value: "record"}, "key1", limit, 1)
+		wantRedisError(t, err)
+		if err != nil && !strings.Contains(err.Error(), "CROSSSLOT") {
+			t.Errorf("%s: TakeIf over two slots: %v, want CROSSSLOT", algorithm, err)
+		}
+	}
+}
+
+// Around the move of a key's slot to another node no permit is granted twice or
+// lost. While the slot is on its way Redis may refuse to run a script whose keys
+// do not all exist yet; that takes nothing.
+func TestClusterKeepsCountWhileASlotMoves(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	limiter := New(cluster.Client(t), Options{})
+	for algorithm, limit := range limits {
+		limit.Window *= 1000 // so that nothing flows back meanwhile
+		limit.MaxDelay *= 1000
+		key := string(algorithm)
+		most := mustTake(t, limiter, "most"+key, limit, ratelimit.MaxPermits).Granted
+		granted := mustTake(t, limiter, key, limit, 1).Granted
+
+		tag := "{" + key + "}"
+		m := cluster.Migrate(tag, (cluster.Owner(tag)+1)%len(cluster.Nodes))
+		m.Move()
+		d, err := limiter.Take(t.Context(), key, limit, 1)
+		if err != nil && !strings.Contains(err.Error(), "TRYAGAIN") {
+			t.Errorf("%s: on the way: %v", algorithm, err)
+		}
+		granted += d.Granted
+		m.Finish()
+		granted += mustTake(t, limiter, key, limit, ratelimit.MaxPermits).Granted
+		if granted != most {
+			t.Errorf("%s: %d permits were granted around the move, want %d", algorithm, granted, most)
+		}
 	}
 }

@@ -44,6 +44,33 @@ func ExampleLimiter_Take() {
 	// allowed false left 0 retry after 42s
 }
 
+// A queue spaces what comes at once: here one request each 100 ms, of which none
+// waits for longer than 200 ms.
+func ExampleLimiter_Take_queue() {
+	addr, stop := startRedis()
+	defer stop()
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	defer func() { _ = client.Close() }()
+	ctx := context.Background()
+
+	limiter := redislimit.New(client, redislimit.Options{})
+	limit := ratelimit.Limit{
+		Algorithm: ratelimit.LeakyBucket, Permits: 10, Window: time.Second, MaxDelay: 200 * time.Millisecond,
+	}
+	for range 4 {
+		d, err := limiter.Take(ctx, "customer-7", limit, 1)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("allowed", d.Allowed(), "delay", d.Delay, "retry after", d.RetryAfter)
+	}
+	// Output:
+	// allowed true delay 0s retry after 0s
+	// allowed true delay 100ms retry after 0s
+	// allowed true delay 200ms retry after 0s
+	// allowed false delay 0s retry after 100ms
+}
+
 func ExampleLimiter_TakeIf() {
 	addr, stop := startRedis()
 	defer stop()

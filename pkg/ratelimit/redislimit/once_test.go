@@ -24,7 +24,7 @@ type lossyConn struct {
 }
 
 func (c *lossyConn) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte(take.sha)) {
+	if bytes.Contains(p, []byte(takeFixed.sha)) {
 		c.lose.Store(true)
 	}
 	return c.Conn.Write(p)
@@ -45,7 +45,7 @@ func TestLostReplyIsChargedOnce(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	sound := server.Client(t)
-	loadScript(t, sound)
+	loadScripts(t, sound)
 	lossy := redis.NewClient(&redis.Options{
 		Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer

@@ -3,6 +3,7 @@ package redislimit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,15 +203,121 @@ func TestTakeIfComparesTheGuard(t *testing.T) {
 }
 
 func TestFlushedScriptFailsNothing(t *testing.T) {
-	limit := ratelimit.Limit{Permits: 5, Window: century}
 	overStores(t, func(t *testing.T, client *redis.Client) {
 		l := New(client, Options{})
-		for want := limit.Permits - 1; want >= 0; want-- {
-			if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+		for algorithm, limit := range limits {
+			limit.Window *= 1000 // so that nothing flows back meanwhile
+			limit.MaxDelay *= 1000
+			most := limit.Usage(ratelimit.State{}, time.Now()).Remaining
+			for want := most - 1; want >= 0; want-- {
+				if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				if d := mustTake(t, l, "k", limit, 1); d.Remaining != want {
+					t.Errorf("%s: after SCRIPT FLUSH %d are left, want %d", algorithm, d.Remaining, want)
+				}
+			}
+		}
+	})
+}
+
+// A state says nothing any more once everything is there again, and it does not
+// stay longer than that; refusals are counted for one window.
+func TestStateVanishesWithItsMeaning(t *testing.T) {
+	now := time.Unix(1_700_000_058, 0) // 18 s into a minute
+	for algorithm, limit := range limits {
+		if algorithm == ratelimit.FixedWindow {
+			continue // see TestCounterOutlivesItsWindow
+		}
+		m, client := startMini(t)
+		m.SetTime(now)
+		l := New(client, Options{Now: newHandClock(now).now})
+		d := mustTake(t, l, "k", limit, 1)
+		want := d.Reset
+		if algorithm == ratelimit.SlidingWindow {
+			want += 5 * time.Second
+		}
+		if got := m.TTL(Options{}.StateKey("k", algorithm)); got != want {
+			t.Errorf("%s: the state lives for %v, want %v", algorithm, got, want)
+		}
+		mustTake(t, l, "k", limit, ratelimit.MaxPermits)
+		if got := m.TTL(Options{}.RefusedKey("k", time.Time{})); got != limit.Window {
+			t.Errorf("%s: refusals are counted for %v, want %v", algorithm, got, limit.Window)
+		}
+		if n := len(m.Keys()); n != 2 {
+			t.Errorf("%s: keys %q, want state and refusals", algorithm, m.Keys())
+		}
+		m.ClockTTL(true)
+		m.SetTime(now.Add(3 * limit.Window))
+		if n := len(m.Keys()); n != 0 {
+			t.Errorf("%s: three windows later there are %q", algorithm, m.Keys())
+		}
+	}
+}
+
+// What is not a state of the algorithm is an error and stays as it is.
+func TestForeignStateIsAnError(t *testing.T) {
+	set := func(value string) func(*redis.Client, string) error {
+		return func(c *redis.Client, key string) error { return c.Set(context.Background(), key, value, 0).Err() }
+	}
+	hash := func(fields ...any) func(*redis.Client, string) error {
+		return func(c *redis.Client, key string) error { return c.HSet(context.Background(), key, fields...).Err() }
+	}
+	list := func(c *redis.Client, key string) error { return c.RPush(context.Background(), key, "x").Err() }
+	const notInteger = "ERR value is not an integer"
+	tests := []struct {
+		algorithm ratelimit.Algorithm
+		put       func(*redis.Client, string) error
+		want      string
+	}{
+		{ratelimit.SlidingWindow, list, "WRONGTYPE"},
+		{ratelimit.SlidingWindow, set("1"), "WRONGTYPE"},
+		{ratelimit.SlidingWindow, hash("window", "1200", "current", "1"), notInteger},
+		{ratelimit.SlidingWindow, hash("previous", "1"), notInteger},
+		{ratelimit.SlidingWindow, hash("window", "1200", "current", "-1", "previous", "0"), notInteger},
+		{ratelimit.SlidingWindow, hash("window", "1200", "current", "many", "previous", "0"), notInteger},
+		{ratelimit.TokenBucket, list, "WRONGTYPE"},
+		{ratelimit.TokenBucket, set(""), notInteger},
+		{ratelimit.TokenBucket, set("-1"), notInteger},
+		{ratelimit.TokenBucket, set("1.5"), notInteger},
+		{ratelimit.TokenBucket, set("1e9"), notInteger},
+		{ratelimit.TokenBucket, set("9007199254740992"), notInteger},
+		{ratelimit.LeakyBucket, list, "WRONGTYPE"},
+		{ratelimit.LeakyBucket, set("soon"), notInteger},
+	}
+	overStores(t, func(t *testing.T, client *redis.Client) {
+		l := New(client, Options{})
+		for i, tt := range tests {
+			key := fmt.Sprint("k", i)
+			name := Options{}.StateKey(key, tt.algorithm)
+			if err := tt.put(client, name); err != nil {
 				t.Fatal(err)
 			}
-			if d := mustTake(t, l, "k", limit, 1); d.Remaining != want {
-				t.Errorf("after SCRIPT FLUSH %d are left, want %d", d.Remaining, want)
+			before := client.Dump(t.Context(), name).Val()
+			d, err := l.Take(t.Context(), key, limits[tt.algorithm], 1)
+			wantRedisError(t, err)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || d.Allowed() {
+				t.Errorf("%d, %s: Take = %+v, %v; want %s", i, tt.algorithm, d, err, tt.want)
+			}
+			if after := client.Dump(t.Context(), name).Val(); after != before {
+				t.Errorf("%d, %s: the foreign value was changed", i, tt.algorithm)
+			}
+		}
+	})
+}
+
+func TestGuardHoldsForEveryAlgorithm(t *testing.T) {
+	overStores(t, func(t *testing.T, client *redis.Client) {
+		if err := client.Set(t.Context(), "guard", "new", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		l := New(client, Options{})
+		for algorithm, limit := range limits {
+			for value, changed := range map[string]bool{"old": true, "new": false} {
+				o, err := l.TakeIf(t.Context(), Guard{Key: "guard", Value: value}, "k", limit, 1)
+				if err != nil || o.Changed != changed || o.Decision.Allowed() == changed {
+					t.Errorf("%s, %q expected: %+v, %v", algorithm, value, o, err)
+				}
 			}
 		}
 	})
@@ -293,6 +400,27 @@ func TestOptionsNameTheCounters(t *testing.T) {
 		{Options{HashTag: true}, "abc", "rate_count:{abc}:1700000040", "rate_refused:{abc}:1700000040"},
 		{Options{Prefix: "p/"}, "a:b", "p/a:b:1700000040", "rate_refused:p/a:b:1700000040"},
 		{Options{}, "", "rate_count::1700000040", "rate_refused::1700000040"},
+	}
+	states := []struct {
+		options   Options
+		algorithm ratelimit.Algorithm
+		want      string
+	}{
+		{Options{}, ratelimit.FixedWindow, ""},
+		{Options{}, "", ""},
+		{Options{}, ratelimit.SlidingWindow, "rate_sliding:abc"},
+		{Options{}, ratelimit.TokenBucket, "rate_bucket:abc"},
+		{Options{}, ratelimit.LeakyBucket, "rate_queue:abc"},
+		{Options{HashTag: true}, ratelimit.TokenBucket, "rate_bucket:{abc}"},
+		{Options{Prefix: "p/"}, ratelimit.LeakyBucket, "rate_queue:p/abc"},
+	}
+	for _, tt := range states {
+		if got := tt.options.StateKey("abc", tt.algorithm); got != tt.want {
+			t.Errorf("%+v.StateKey(%s) = %q, want %q", tt.options, tt.algorithm, got, tt.want)
+		}
+	}
+	if got := (Options{HashTag: true}).RefusedKey("abc", time.Time{}); got != "rate_refused:{abc}" {
+		t.Errorf("refusals without windows are counted at %q", got)
 	}
 	for _, tt := range tests {
 		if got := tt.options.CounterKey(tt.key, start); got != tt.counter {

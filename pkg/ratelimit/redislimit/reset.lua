@@ -1,8 +1,9 @@
--- Forgets what was taken and refused in the window in which Redis is now.
+-- Forgets what was taken and refused.
 --
--- KEYS     what counts in the window that the caller believes to be the current one
--- ARGV[1]  start of that window, in Unix seconds
--- ARGV[2]  its length in seconds
+-- KEYS     what counts: state and refusals
+-- ARGV[1]  start of the window that the caller believes to be the current one, in
+--          Unix seconds (fixed_window only)
+-- ARGV[2]  its length in seconds (fixed_window only)
 --
 -- Replies, each with Redis's time in Unix microseconds:
 --   {0, now}  forgotten
@@ -13,10 +14,12 @@ local FORGOTTEN, OTHER_WINDOW = 0, 1
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
-local start = tonumber(ARGV[1])
-local finish = start + tonumber(ARGV[2])
-if now < start * 1000000 or now >= finish * 1000000 then
-  return {OTHER_WINDOW, now}
+if ARGV[1] then
+  local start = tonumber(ARGV[1])
+  local finish = start + tonumber(ARGV[2])
+  if now < start * 1000000 or now >= finish * 1000000 then
+    return {OTHER_WINDOW, now}
+  end
 end
 
 redis.call('DEL', unpack(KEYS))

@@ -108,14 +108,16 @@ func (h *sendHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	return next
 }
 
-// loadScript spares the tests that count round trips the first one's NOSCRIPT.
-func loadScript(t *testing.T, client *redis.Client) {
+// loadScripts spares the tests that count round trips the first one's NOSCRIPT.
+func loadScripts(t *testing.T, client *redis.Client) {
 	t.Helper()
-	sha, err := client.ScriptLoad(t.Context(), take.source).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sha != take.sha {
-		t.Fatalf("Redis names the script %s, the limiter %s", sha, take.sha)
+	for _, s := range []*script{takeFixed, takeSliding, takePace} {
+		sha, err := client.ScriptLoad(t.Context(), s.source).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sha != s.sha {
+			t.Fatalf("Redis names the script %s, the limiter %s", sha, s.sha)
+		}
 	}
 }

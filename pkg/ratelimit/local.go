@@ -1,0 +1,201 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// localShards spreads the locks; a power of two.
+	localShards = 16
+	// localSample is how many keys are looked at to find one that can go.
+	localSample = 8
+
+	defaultMaxKeys = 100_000
+)
+
+// LocalOptions say how much a [Local] remembers. The zero value is ready for use.
+type LocalOptions struct {
+	// MaxKeys is the most keys that are remembered, rounded up to a multiple of 16; 0
+	// means 100,000. A key costs about 150 bytes and its own length.
+	MaxKeys int
+	// Now is the clock; nil means time.Now. Windows are aligned to what it says first
+	// and run on its monotonic reading from there, so that a step of the wall clock
+	// does not move them.
+	Now func() time.Time
+}
+
+// A Local is a [Limiter] of this process alone. It needs no goroutine and no
+// closing; it is safe for concurrent use. Taking from a key that it remembers
+// costs no allocation.
+//
+// When it is full, a new key takes the place of one whose permits are all there
+// again, if one is found near; else of one that is close to that. The key that
+// goes loses its count: it begins anew, as if nothing had been taken. So MaxKeys
+// should be above the number of keys that are busy within one window.
+type Local struct {
+	now    func() time.Time
+	origin time.Time
+	seed   maphash.Seed
+	shards [localShards]localShard
+}
+
+type localShard struct {
+	mu   sync.Mutex
+	keys map[string]localKey
+	max  int
+}
+
+// A localKey is what is remembered of one key. Times are Unix microseconds.
+type localKey struct {
+	state        State
+	until        int64 // when all permits are there again, so that the state can go
+	refused      int64
+	refusedUntil int64
+}
+
+var _ Limiter = (*Local)(nil)
+
+// NewLocal returns an empty Local.
+func NewLocal(o LocalOptions) *Local {
+	if o.MaxKeys <= 0 {
+		o.MaxKeys = defaultMaxKeys
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Local{now: o.Now, origin: o.Now(), seed: maphash.MakeSeed()}
+	for i := range l.shards {
+		l.shards[i].keys = make(map[string]localKey)
+		l.shards[i].max = (o.MaxKeys + localShards - 1) / localShards
+	}
+	return l
+}
+
+// Take implements [Limiter]. Its only error beside that contract's is the context's.
+func (l *Local) Take(ctx context.Context, key string, limit Limit, n int64) (Decision, error) {
+	if n < 1 || n > MaxPermits {
+		return Decision{}, fmt.Errorf("%w: %d, want 1 to %d", ErrPermits, n, int64(MaxPermits))
+	}
+	if err := check(ctx, limit); err != nil {
+		return Decision{}, err
+	}
+	s := l.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := l.time() // within the lock, so that a key's times follow one another
+	k := s.keys[key]
+	var d Decision
+	k.state, d = limit.Decide(k.state, n, now)
+	k.refuse(n-d.Granted, limit, d.Reset, now.UnixMicro())
+	s.put(key, k, now.UnixMicro(), d.Reset)
+	return d, nil
+}
+
+// Usage tells how key stands under limit. It takes nothing. The error is as for
+// Take.
+func (l *Local) Usage(ctx context.Context, key string, limit Limit) (Usage, error) {
+	if err := check(ctx, limit); err != nil {
+		return Usage{}, err
+	}
+	s := l.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, k := l.time(), s.keys[key]
+	u := limit.Usage(k.state, now)
+	if now.UnixMicro() < k.refusedUntil {
+		u.Refused = k.refused
+	}
+	return u, nil
+}
+
+// Reset forgets what was taken and refused of key. The error is as for Take.
+func (l *Local) Reset(ctx context.Context, key string, limit Limit) error {
+	if err := check(ctx, limit); err != nil {
+		return err
+	}
+	s := l.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, key)
+	return nil
+}
+
+// Cap takes away what key has left under limit beyond remaining permits, and never
+// adds any. With it a Local goes on where a shared limiter stopped: capped at its
+// share of what was left there when it was last heard, it grants no more than that
+// until the permits come back as the limit says. The limit must be valid.
+func (l *Local) Cap(key string, limit Limit, remaining int64) {
+	s := l.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, k := l.time(), s.keys[key]
+	if limit.Usage(k.state, now).Remaining <= remaining {
+		return
+	}
+	k.state = limit.Left(remaining, now)
+	s.put(key, k, now.UnixMicro(), limit.Usage(k.state, now).Reset)
+}
+
+func check(ctx context.Context, limit Limit) error {
+	if err := limit.Validate(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("ratelimit: %w", err)
+	}
+	return nil
+}
+
+func (l *Local) time() time.Time { return l.origin.Add(l.now().Sub(l.origin)) }
+
+func (l *Local) shard(key string) *localShard {
+	return &l.shards[maphash.String(l.seed, key)%localShards]
+}
+
+// refuse counts refused permits: with windows until the window ends, else for one
+// Window from the first on.
+func (k *localKey) refuse(n int64, limit Limit, reset time.Duration, now int64) {
+	if n == 0 {
+		return
+	}
+	if now >= k.refusedUntil {
+		life := limit.Window
+		if limit.Algorithm == FixedWindow || limit.Algorithm == "" {
+			life = reset
+		}
+		k.refused, k.refusedUntil = 0, now+life.Microseconds()
+	}
+	k.refused += n
+}
+
+func (s *localShard) put(key string, k localKey, now int64, reset time.Duration) {
+	k.until = now + reset.Microseconds()
+	if _, known := s.keys[key]; known {
+		s.keys[key] = k
+		return
+	}
+	if len(s.keys) >= s.max {
+		s.evict(now)
+	}
+	s.keys[strings.Clone(key)] = k // the caller's may be part of a whole request
+}
+
+// evict drops a key whose state means nothing any more, or of a few the one that
+// is nearest to that. A map is walked from a random place.
+func (s *localShard) evict(now int64) {
+	victim, until, seen := "", int64(0), 0
+	for key, k := range s.keys {
+		if seen == 0 || k.until < until {
+			victim, until = key, k.until
+		}
+		if seen++; until <= now || seen == localSample {
+			break
+		}
+	}
+	delete(s.keys, victim)
+}
