@@ -3,10 +3,10 @@
 //
 // A [Limit] says how many permits a key may take, and by which [Algorithm]:
 //
-//	FixedWindow    in each window of the clock              the plainest; bursts at boundaries
-//	SlidingWindow  in about any span as long as the window  no bursts at boundaries
-//	TokenBucket    at a steady rate, and a burst after rest what clients like best
-//	LeakyBucket    one by one, evenly spaced                what backends like best; it delays
+//	FixedWindow    so many in each window of the clock
+//	SlidingWindow  about so many in any span as long as the window
+//	TokenBucket    at a steady rate, with a burst after a rest
+//	LeakyBucket    one by one, evenly spaced; what comes early is delayed
 //
 // An algorithm is a pure function, [Limit.Decide], of the limit, the stored state,
 // the time and the number of permits; it reads no clock and does no I/O. Where the

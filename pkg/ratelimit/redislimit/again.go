@@ -9,10 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// NotRun reports whether err proves that Redis did not run the script, so that
+// notRun reports whether err proves that Redis did not run the script, so that
 // asking again cannot charge twice: the server said that it would not, or there
 // was no connection to it. Any other error leaves that open.
-func NotRun(err error) bool {
+func notRun(err error) bool {
 	for _, prefix := range [...]string{tryAgain, "LOADING ", "READONLY ", "CLUSTERDOWN ", "MASTERDOWN "} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
@@ -40,7 +40,7 @@ const (
 
 // worth waits until it is worth asking again after err, and reports whether it is.
 func (a again) worth(ctx context.Context, err error) bool {
-	if !NotRun(err) || a > 0 && (a >= maxAgain || !redis.HasErrorPrefix(err, tryAgain)) {
+	if !notRun(err) || a > 0 && (a >= maxAgain || !redis.HasErrorPrefix(err, tryAgain)) {
 		return false
 	}
 	pause := time.NewTimer(firstPause << a)

@@ -254,3 +254,36 @@ func TestFlushedScriptFailsNobodyInAPipeline(t *testing.T) {
 		wantCounter(t, c.client, fmt.Sprint("k", i), 1)
 	}
 }
+
+// spoilHook takes the reply to a pipeline's second command for one of its own.
+type spoilHook struct{ sendHook }
+
+func (*spoilHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		if second, ok := cmds[min(1, len(cmds)-1)].(charge); ok { // a new connection's greeting is a pipeline too
+			second.SetVal("not a reply of the script")
+		}
+		return err
+	}
+}
+
+func TestBehindABrokenReplyNothingIsBelieved(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	c.client.AddHook(new(spoilHook))
+	c.fill()
+	for i := range 4 {
+		c.take(t.Context(), fmt.Sprint("k", i), 1, func(d ratelimit.Decision, err error) {
+			if i == 0 && (err != nil || !d.Allowed()) {
+				t.Errorf("before the broken reply: %+v, %v", d, err)
+			}
+			if i > 0 && (!errors.Is(err, ErrReply) || d.Allowed()) {
+				t.Errorf("reply %d, the second is broken: %+v, %v", i, d, err)
+			}
+		})
+		c.waiting(i + 1)
+	}
+	c.server.Resume()
+	c.callers.Wait()
+}

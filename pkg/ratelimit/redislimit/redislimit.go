@@ -9,9 +9,12 @@
 // name, which Redis Cluster wants to know in advance: the caller's clock guesses
 // it, and the script refuses a wrong guess and says what time it is.
 //
-// Concurrent calls share round trips, and nobody waits for company. This package
-// keeps no permits of its own: Redis is asked for each, save where a refusal
-// repeats what Redis has just said; see [Options].Spent. It knows no HTTP.
+// It is cheap under load. Callers that find Redis busy go out together in one
+// pipeline, those who ask the same as one call, with no timer and no background
+// goroutine. If asked to, it refuses keys with nothing left from memory.
+//
+// This package knows no HTTP and keeps no permits of its own: none is granted
+// without Redis.
 package redislimit
 
 import (
@@ -45,7 +48,8 @@ const tries = 5
 // the caller's own comes after it.
 const refusedPrefix = "rate_refused:"
 
-// Options say how counters are named. The zero value is ready for use.
+// Options say how counters are named and how Redis is asked. The zero value is
+// ready for use.
 type Options struct {
 	// Prefix begins every counter's name; empty means DefaultPrefix.
 	Prefix string
@@ -131,9 +135,10 @@ func (o Options) name(family, prefix, key string, start time.Time) string {
 }
 
 // A Limiter is a [ratelimit.Limiter] whose state is in Redis. It is safe for
-// concurrent use and costs one round trip a call, two when Redis does not know
-// the script yet, or when, for a FixedWindow, its clock was guessed wrong: on the
-// first call, or in the moment when one window follows another.
+// concurrent use, and one is meant to be shared by all callers of a process. A
+// call costs one round trip, which it may share with others; two when Redis does
+// not know the script yet, or when, for a FixedWindow, its clock was guessed wrong:
+// on the first call, or in the moment when one window follows another.
 type Limiter struct {
 	client  redis.UniversalClient
 	options Options
@@ -149,8 +154,10 @@ type Limiter struct {
 var _ ratelimit.Limiter = (*Limiter)(nil)
 
 // New returns a Limiter that sends through client, which stays the caller's to
-// close. The limiter's commands are never retried by the client. A context cuts
-// them short only if the client has ContextTimeoutEnabled.
+// close. The limiter's commands are never retried by the client; the limiter tries
+// again what was provably not run. A context cuts a call short while it waits for
+// others; once it is under way alone, only the context's deadline does, and only
+// if the client has ContextTimeoutEnabled.
 func New(client redis.UniversalClient, o Options) *Limiter {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -187,7 +194,7 @@ func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
 
 // Take implements [ratelimit.Limiter]. Beside that contract's errors, its own
 // wrap the error of Redis (redis.Error), the network or the context, or
-// [ErrReply] or [ErrWindow].
+// [ErrReply], [ErrWindow] or [ErrBusy].
 func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
 	o, err := l.take(ctx, question{key: key, limit: limit}, n)
 	return o.Decision, err
