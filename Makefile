@@ -35,6 +35,11 @@ test: ## run all tests, with the race detector, against a real Redis
 	@.ci/need redis-server cc
 	$(GO) test -race ./...
 
+.PHONY: bench
+bench: ## measure the limiter on this machine, beside plain go-redis
+	@.ci/need redis-server
+	@$(GO) run ./internal/bench limiter $(ARGS)
+
 .PHONY: check
 check: fmt-check vet lint test ## everything CI checks: format, vet, lint, tests (stale generated files fail them)
 

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	environ  func() []string
+	now      func() time.Time
 
 	configFile string
 	useEnv     bool
@@ -35,7 +37,7 @@ type app struct {
 
 // Main runs the program and returns its exit code.
 func Main() int {
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ, now: time.Now}
 	return a.run(context.Background(), os.Args[1:])
 }
 

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tykctl/tykctl/internal/redistest"
 )
@@ -25,7 +26,7 @@ func run(t *testing.T, env []string, args ...string) *command {
 	c := &command{exit: make(chan int, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	a := &app{in: strings.NewReader(""), out: &c.out, err: &c.err, environ: func() []string { return env }}
+	a := &app{in: strings.NewReader(""), out: &c.out, err: &c.err, environ: func() []string { return env }, now: time.Now}
 	go func() { c.exit <- a.run(ctx, args) }()
 	return c
 }

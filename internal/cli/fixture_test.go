@@ -48,6 +48,13 @@ func start(t *testing.T, options map[string]string) *world {
 
 func startWith(t *testing.T, store *redistest.Server, options map[string]string) *world {
 	t.Helper()
+	return startAt(t, store, options, time.Now)
+}
+
+// startAt runs a gateway with a clock of its own. Without a store, options say
+// where Redis is.
+func startAt(t *testing.T, store *redistest.Server, options map[string]string, now func() time.Time) *world {
+	t.Helper()
 	w := &world{t: t, redis: store, backend: newBackend(t), log: &lines{}, done: make(chan error, 1)}
 	flags := map[string]string{
 		"application.target_host":      w.backend.URL,
@@ -56,17 +63,19 @@ func startWith(t *testing.T, store *redistest.Server, options map[string]string)
 		"application.token.jwt_secret": testSecret,
 		"monitoring.ip":                "127.0.0.1",
 		"monitoring.port":              "0",
-		"redis.addr":                   store.Addr,
 		"server.drain_delay":           "0s",
 		"log.level":                    "Debug",
 		"log.format":                   "json",
+	}
+	if store != nil {
+		flags["redis.addr"] = store.Addr
 	}
 	maps.Copy(flags, options)
 	cfg, err := config.Load(config.Source{NoFile: true, Flags: flags, Require: serveRequires})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{err: w.log}
+	a := &app{err: w.log, now: now}
 	if w.in, err = a.open(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +84,7 @@ func startWith(t *testing.T, store *redistest.Server, options map[string]string)
 	ctx, w.stop = context.WithCancel(context.Background())
 	go func() { w.done <- w.in.run(ctx) }()
 	t.Cleanup(func() { _ = w.end(); w.in.close() })
-	if options["redis.addr"] == "" {
+	if store != nil && options["redis.addr"] == "" {
 		w.client = store.Client(t)
 	}
 	return w

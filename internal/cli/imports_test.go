@@ -29,7 +29,7 @@ var importRules = []struct {
 		why:  "options reach packages as arguments, so that each can be understood and tested alone",
 	},
 	{
-		who: not("internal/cli", "internal/ledger", "internal/embedded", "internal/redistest", "pkg/ratelimit/redislimit"),
+		who: not("internal/cli", "internal/ledger", "internal/embedded", "internal/redistest", "internal/bench", "pkg/ratelimit/redislimit"),
 		what: func(p string) bool {
 			return strings.HasPrefix(p, "github.com/redis/go-redis/") || strings.HasPrefix(p, "github.com/alicebob/miniredis/")
 		},

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -115,7 +114,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion)
-	book := ledger.Open(ledgerOptions(cfg, logger, metrics))
+	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
 	gw := &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -124,7 +123,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Verifier: verifier,
 		Ledger:   book,
 		Upstream: upstream.New(upstreamOptions(cfg, logger)),
-		Now:      time.Now,
+		Now:      a.now,
 		Observe:  metrics.Request,
 	}
 	if cfg.Server.AccessLog {
@@ -186,9 +185,11 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 	}
 }
 
-func ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
+func (a *app) ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
 	o := storeOptions(cfg)
-	o.Logger, o.Observe, o.Watched = logger, metrics.Redis, metrics.RedisUp
+	o.Now = a.now
+	o.Logger, o.Observe, o.Watched, o.Events = logger, metrics.Redis, metrics.RedisUp, metrics
+	o.Local, o.Grace, o.Instances = cfg.Redis.OnFailure == "local", cfg.Redis.Grace, cfg.Redis.Instances
 	return o
 }
 

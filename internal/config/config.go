@@ -93,7 +93,10 @@ type Redis struct {
 	DB         int
 	TLS        bool
 	Timeout    time.Duration
-	CacheSize  int // records
+	CacheSize  int    // keys
+	OnFailure  string // deny or local
+	Grace      time.Duration
+	Instances  int // at least 1
 }
 
 // Log is how the program logs.

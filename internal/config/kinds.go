@@ -65,14 +65,14 @@ func boolean() kind[bool] {
 // unbounded is the upper end of an integer that has no natural one.
 const unbounded = math.MaxInt32
 
-func integer(high int) kind[int] {
-	accepts := fmt.Sprintf("a whole number from 0 to %d", high)
+func integer(low, high int) kind[int] {
+	accepts := fmt.Sprintf("a whole number from %d to %d", low, high)
 	if high == unbounded {
-		accepts = "a whole number, 0 or more"
+		accepts = fmt.Sprintf("a whole number, %d or more", low)
 	}
 	return kind[int]{"integer", accepts, asNumber, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 0 || n > high {
+		if err != nil || n < low || n > high {
 			return 0, not(s)
 		}
 		return n, nil

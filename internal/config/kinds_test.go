@@ -28,7 +28,7 @@ func testKind[T any](t *testing.T, k kind[T], sound map[string]T, unsound ...str
 func TestKinds(t *testing.T) {
 	testKind(t, boolean(), map[string]bool{"true": true, "false": false, "1": true, "0": false}, "", "yes", "on", "2")
 
-	testKind(t, integer(65535), map[string]int{"0": 0, "65535": 65535},
+	testKind(t, integer(0, 65535), map[string]int{"0": 0, "65535": 65535},
 		"", "-1", "65536", "1.0", "1e3", "0x10", "1_000", " 1", "99999999999999999999")
 
 	testKind(t, size(), map[string]int64{

@@ -29,15 +29,44 @@ type Options struct {
 	Timeout      time.Duration   // the most that Redis may cost one request
 	Prefix       string          // in front of an api_key in a record's name
 	DefaultLimit ratelimit.Limit // what a record leaves open; its Permits do not count
-	CacheSize    int             // last-seen records held, at most
+	CacheSize    int             // keys remembered, at most: their records, which are spent, and what Redis last said
+
+	Local     bool          // serve requests without Redis when it cannot
+	Grace     time.Duration // of keys that Redis settled a request of so recently
+	Instances int           // that share each limit then; 0 means 1
+
+	Now func() time.Time // the clock; nil means time.Now
 
 	Logger *slog.Logger
 	// Observe, if set, is told of every exchange with Redis: what it was for,
 	// how long it took, and the kind of failure, "" for none.
 	Observe func(op string, took time.Duration, kind string)
+	// Events, if set, is told what becomes of requests and of Redis.
+	Events Events
 	// Watched, if set, is told each time Redis is looked at whether it answered.
 	Watched func(up bool)
 }
+
+// Events are what an operator wants counted. Its methods must be quick, and are
+// called concurrently.
+type Events interface {
+	// Shared tells how many requests shared an exchange with the limiter.
+	Shared(requests int)
+	// Denied tells of a request that was refused because its key was known to have
+	// nothing left, without asking Redis.
+	Denied()
+	// Tripped tells that requests no longer wait for Redis, or do again.
+	Tripped(open bool)
+	// Alone tells that requests are served without Redis, or no longer.
+	Alone(on bool)
+}
+
+type noEvents struct{}
+
+func (noEvents) Shared(int)   {}
+func (noEvents) Denied()      {}
+func (noEvents) Tripped(bool) {}
+func (noEvents) Alone(bool)   {}
 
 func (o Options) cluster() bool { return len(o.Addrs) > 1 && o.MasterName == "" }
 
@@ -53,6 +82,8 @@ func newClient(o Options) redis.UniversalClient {
 		// A command that timed out may have run. Sent again it would charge the
 		// caller twice, so the client never tries again by itself.
 		MaxRetries:            -1,
+		MinRetryBackoff:       -1, // a Cluster's redirection is followed at once
+		MaxRetryBackoff:       -1,
 		DialerRetries:         1,
 		DialTimeout:           maxDial,
 		ReadTimeout:           o.Timeout,

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 var (
@@ -42,6 +44,12 @@ func kind(err error) string {
 	if errors.Is(err, ErrRecord) {
 		return "record"
 	}
+	if errors.Is(err, redislimit.ErrBusy) {
+		return "queue"
+	}
+	if errors.Is(err, redislimit.ErrReply) {
+		return "reply"
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, redis.ErrPoolTimeout) {
 		return "timeout"
 	}
@@ -50,6 +58,9 @@ func kind(err error) string {
 		word, _, _ := strings.Cut(strings.TrimPrefix(e.Error(), "ERR "), " ")
 		if k, ok := kinds[strings.TrimPrefix(word, "-")]; ok {
 			return k
+		}
+		if strings.Contains(e.Error(), "unauthenticated") { // said instead of NOAUTH to a command with many arguments
+			return "noauth"
 		}
 		return "reply"
 	}

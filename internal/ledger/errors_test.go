@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 // reply is an error as Redis words it.
@@ -29,6 +31,7 @@ func TestKind(t *testing.T) {
 		{reply("READONLY You can't write against a read only replica."), "readonly"},
 		{reply("LOADING Redis is loading the dataset in memory"), "loading"},
 		{reply("NOAUTH Authentication required."), "noauth"},
+		{reply("ERR Protocol error: unauthenticated multibulk length"), "noauth"},
 		{reply("WRONGPASS invalid username-password pair or user is disabled."), "noauth"},
 		{reply("NOPERM this user has no permissions"), "noperm"},
 		{reply("WRONGTYPE Operation against a key holding the wrong kind of value"), "wrongtype"},
@@ -43,6 +46,8 @@ func TestKind(t *testing.T) {
 		{io.EOF, "connection"},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, "connection"},
 		{ErrRecord, "record"},
+		{redislimit.ErrBusy, "queue"},
+		{redislimit.ErrReply, "reply"},
 	} {
 		if got := kind(tt.err); got != tt.want {
 			t.Errorf("kind(%v) = %q, want %q", tt.err, got, tt.want)

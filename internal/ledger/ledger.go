@@ -18,10 +18,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
@@ -34,7 +36,10 @@ type Ledger struct {
 	opts    Options
 	client  redis.UniversalClient
 	limiter *redislimit.Limiter
-	seen    *cache
+	seen    *table[*Record]
+	routes  *table[*route.Set]
+	breaker breaker
+	local   *local // nil unless Options.Local
 	now     func() time.Time
 	state   state
 	told    *onceEach
@@ -49,16 +54,36 @@ func Open(o Options) *Ledger {
 	if o.Observe == nil {
 		o.Observe = func(string, time.Duration, string) {}
 	}
-	redis.SetLogger(clientLog{o.Logger})
-	client := newClient(o)
-	return &Ledger{
-		opts:    o,
-		client:  client,
-		limiter: redislimit.New(client, redislimit.Options{HashTag: o.cluster()}),
-		seen:    newCache(o.CacheSize),
-		now:     time.Now,
-		told:    newOnceEach(maxTold),
+	if o.Events == nil {
+		o.Events = noEvents{}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	redis.SetLogger(clientLog{o.Logger})
+	l := &Ledger{
+		opts:   o,
+		client: newClient(o),
+		seen:   newTable[*Record](o.CacheSize),
+		routes: newTable[*route.Set](maxRoutes),
+		now:    o.Now,
+		told:   newOnceEach(maxTold),
+	}
+	l.limiter = redislimit.New(l.client, redislimit.Options{
+		HashTag: o.cluster(),
+		Spent:   o.CacheSize,
+		Timeout: o.Timeout,
+		Observe: l.exchanged,
+		Now:     o.Now,
+	})
+	l.breaker = breaker{now: l.now, changed: l.tripped}
+	if o.Local {
+		l.local = &local{
+			grace: o.Grace, instances: max(int64(o.Instances), 1), now: l.now,
+			seen: l.seen, heard: newTable[*heard](o.CacheSize), changed: l.alone,
+		}
+	}
+	return l
 }
 
 // Close ends the connections. Calls under way fail with [ErrUnavailable].
@@ -78,25 +103,44 @@ type Permit struct {
 // unreadable ([ErrRecord]), or when allow returns an error, which comes back as
 // it is. allow may be called again when the record has changed; it must be quick.
 //
-// Cost: one round trip when the record is the one last seen, two for a key that
-// this process has not seen or whose record changed. It never waits longer than
-// Options.Timeout; then, and for every fault of Redis, the error is
+// Cost: one round trip when the record is the one last seen, shared with the
+// callers beside it; none while the key is known to have nothing left; two for a
+// key that this process has not seen or whose record changed. It never waits
+// longer than Options.Timeout. Then, and for every fault of Redis, it settles the
+// request locally if Options.Local says so and it can; else the error is
 // [ErrUnavailable].
 func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	start := l.now()
-	budget, cancel := l.budget(ctx)
-	defer cancel()
-
-	permit, err := l.take(budget, apiKey, allow)
-	permit.Waited = l.now().Sub(start)
+	permit, err := l.ask(ctx, apiKey, allow)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // the caller left: that is no fault of Redis
 	}
+	if l.local != nil {
+		switch {
+		case err == nil:
+			l.local.settled(apiKey, permit.Decision.Remaining, start)
+		case errors.Is(err, ErrUnavailable):
+			if p, known, refusal := l.local.serve(apiKey, func(r *Record) error { return l.authorise(r, allow) }); known {
+				permit, err = p, refusal
+			}
+		}
+	}
+	permit.Waited = l.now().Sub(start)
 	if errors.Is(err, ErrRecord) && l.told.first(apiKey) {
 		l.opts.Logger.Error("a key's record cannot be used: write it anew or revoke it",
 			"key", KeyHash(apiKey), "err", err)
 	}
 	return permit, err
+}
+
+// ask puts a request to Redis, unless Redis has just not answered others.
+func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+	if !l.breaker.allow() {
+		return Permit{}, fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
+	}
+	budget, cancel := l.budget(ctx)
+	defer cancel()
+	return l.take(budget, apiKey, allow)
 }
 
 func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
@@ -143,6 +187,7 @@ func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 	start := l.now()
 	raw, err := l.client.Get(ctx, l.recordKey(apiKey)).Result()
 	l.observe("record", start, err)
+	l.reckon(kind(err))
 	if errors.Is(err, redis.Nil) {
 		return l.learn(apiKey, "", false)
 	}
@@ -152,18 +197,33 @@ func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 	return l.learn(apiKey, raw, true)
 }
 
-// takeIf takes a permit if rec is still what Redis holds. Gathering concurrent
-// callers into one call belongs here: callers with the same key and the same
-// rec ask the same question.
+// takeIf takes a permit if rec is still what Redis holds. Callers with the same
+// key and the same rec ask the same question, so the limiter asks it once.
 func (l *Ledger) takeIf(ctx context.Context, apiKey string, rec *Record) (redislimit.Outcome, error) {
-	start := l.now()
 	guard := redislimit.Guard{Key: l.recordKey(apiKey), Value: rec.raw}
 	out, err := l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
-	l.observe("take", start, err)
 	if err != nil {
 		return out, l.fault(apiKey, err)
 	}
+	if out.Local {
+		l.opts.Events.Denied()
+	}
 	return out, nil
+}
+
+// exchanged takes in how a round trip of the limiter ended.
+func (l *Ledger) exchanged(x redislimit.Exchange) {
+	k := kind(x.Err)
+	l.opts.Observe("take", x.Took, k)
+	l.opts.Events.Shared(x.Callers)
+	l.reckon(k)
+}
+
+// reckon tells the breaker how an exchange ended that a request waited for.
+func (l *Ledger) reckon(kind string) {
+	if kind != "canceled" { // the caller left, and Redis may well have answered in time
+		l.breaker.report(kind != "timeout" && kind != "connection")
+	}
 }
 
 // learn takes in what Redis holds of a key now.
@@ -178,8 +238,26 @@ func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 		l.opts.Observe("record", 0, kind(err))
 		return nil, err
 	}
+	rec.Routes = l.shared(rec.Routes)
 	l.seen.put(apiKey, rec)
 	return rec, nil
+}
+
+// maxRoutes bounds the sets of routes that records share.
+const maxRoutes = 1024
+
+// shared returns a set like s that other records have too: many keys may use the
+// same routes, and a compiled set is most of what a record takes.
+func (l *Ledger) shared(s route.Set) route.Set {
+	var name strings.Builder
+	for _, p := range s.Patterns() { // with their lengths, so that no two lists have one name
+		fmt.Fprintf(&name, "%d:%s", len(p), p)
+	}
+	if held := l.routes.get(name.String()); held != nil {
+		return *held
+	}
+	l.routes.put(name.String(), &s)
+	return s
 }
 
 // fault turns what the client reported into what callers can act on.

@@ -16,16 +16,21 @@ var errNotSeenYet = errors.New("redis has not been reached yet")
 
 // state is what the last look at Redis found.
 type state struct {
-	last atomic.Pointer[error] // nil before the first look
+	last     atomic.Pointer[error]     // nil before the first look
+	answered atomic.Pointer[time.Time] // the last look that was, nil before
 }
 
-// Ready is nil while Redis answers, else the reason why the gateway cannot
-// serve. It asks nobody: the answer is that of the last look, at most half a
-// second ago (plus the time-out, when Redis hangs).
+// Ready is nil while Redis answers, and in local mode as long after as there can
+// be keys to serve; else it is the reason why the gateway cannot serve. It asks
+// nobody: the answer is that of the last look, at most half a second ago (plus
+// the time-out, when Redis hangs).
 func (l *Ledger) Ready() error {
 	last := l.state.last.Load()
 	if last == nil {
 		return errNotSeenYet
+	}
+	if answered := l.state.answered.Load(); *last != nil && l.local != nil && answered != nil && l.now().Sub(*answered) <= l.opts.Grace {
+		return nil
 	}
 	return *last
 }
@@ -63,10 +68,16 @@ func (l *Ledger) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if err == nil {
+		l.state.answered.Store(new(l.now()))
+	}
 	before := l.state.last.Swap(&err)
 	addrs := strings.Join(l.opts.Addrs, ",")
+	lost := err != nil && (before == nil || *before == nil)
 	switch {
-	case err != nil && (before == nil || *before == nil):
+	case lost && l.local != nil:
+		l.opts.Logger.Error("redis does not answer: only keys that it settled a request of lately are served", "addr", addrs, "err", err)
+	case lost:
 		l.opts.Logger.Error("requests get 503 until redis answers", "addr", addrs, "err", err)
 	case err == nil && before != nil && *before != nil:
 		l.opts.Logger.Info("redis answers again", "addr", addrs)
@@ -74,6 +85,26 @@ func (l *Ledger) look(ctx context.Context) {
 	if l.opts.Watched != nil {
 		l.opts.Watched(err == nil)
 	}
+}
+
+// tripped and alone are told of the two changes of state that concern requests.
+func (l *Ledger) tripped(open bool) {
+	if open {
+		l.opts.Logger.Warn("redis does not answer: requests no longer wait for it", "unanswered_in_a_row", tripAfter)
+	} else {
+		l.opts.Logger.Info("redis answers: requests wait for it again")
+	}
+	l.opts.Events.Tripped(open)
+}
+
+func (l *Ledger) alone(on bool) {
+	if on {
+		l.opts.Logger.Warn("requests are served without redis: known keys by this instance's share of their limits, others get 503",
+			"grace", l.opts.Grace.String(), "instances", l.opts.Instances)
+	} else {
+		l.opts.Logger.Info("requests are served through redis again")
+	}
+	l.opts.Events.Alone(on)
 }
 
 // maxTold bounds the keys whose records were complained of.

@@ -22,6 +22,8 @@ type Metrics struct {
 	redis        *prometheus.HistogramVec
 	redisErrors  *prometheus.CounterVec
 	redisUp      prometheus.Gauge
+	breakerOpen  prometheus.Gauge
+	localMode    prometheus.Gauge
 	batch        prometheus.Histogram
 	localDenials prometheus.Counter
 	inFlight     prometheus.Gauge
@@ -55,6 +57,12 @@ func NewMetrics(version, goVersion string) *Metrics {
 		redisUp: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tykctl_redis_up", Help: "1 while Redis answers.",
 		}),
+		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tykctl_redis_breaker_open", Help: "1 while requests do not wait for Redis, because it has not answered.",
+		}),
+		localMode: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tykctl_redis_local_mode", Help: "1 while requests are served without Redis.",
+		}),
 		batch: histogram("tykctl_limiter_batch_size", "Requests that shared one exchange with the limiter's store.",
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256}),
 		localDenials: prometheus.NewCounter(prometheus.CounterOpts{
@@ -71,7 +79,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(
-		m.requests, m.total, m.upstream, m.overhead, m.redis, m.redisErrors, m.redisUp,
+		m.requests, m.total, m.upstream, m.overhead, m.redis, m.redisErrors, m.redisUp, m.breakerOpen, m.localMode,
 		m.batch, m.localDenials, m.inFlight, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -109,16 +117,26 @@ func (m *Metrics) Redis(op string, took time.Duration, kind string) {
 	if kind != "" {
 		m.redisErrors.WithLabelValues(op, kind).Inc()
 	}
-	if op == "take" {
-		m.batch.Observe(1)
-	}
 }
 
+// Shared counts the requests that shared one exchange with the limiter.
+func (m *Metrics) Shared(requests int) { m.batch.Observe(float64(requests)) }
+
+// Denied counts a request refused from local knowledge.
+func (m *Metrics) Denied() { m.localDenials.Inc() }
+
+// Tripped notes whether requests wait for Redis.
+func (m *Metrics) Tripped(open bool) { m.breakerOpen.Set(number(open)) }
+
+// Alone notes whether requests are served without Redis.
+func (m *Metrics) Alone(on bool) { m.localMode.Set(number(on)) }
+
 // RedisUp notes whether Redis answered when it was last looked at.
-func (m *Metrics) RedisUp(up bool) {
-	if up {
-		m.redisUp.Set(1)
-	} else {
-		m.redisUp.Set(0)
+func (m *Metrics) RedisUp(up bool) { m.redisUp.Set(number(up)) }
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
 	}
+	return 0
 }

@@ -70,12 +70,21 @@ type call struct {
 	n       int64 // 0 to look, and for reset
 	guard   *Guard
 	start   time.Time // of the window that Redis is believed to be in, if windowed
+	callers int       // that share it
+	// Permits of the key that were refused from memory, for Redis to count.
+	elsewhere int64
+	whole     bool // send the script itself: Redis does not know it
+
+	// What became of it.
+	reply answer
+	err   error
 }
 
 // An answer is a reply of a script that has passed every check.
 type answer struct {
 	status   status
 	now      int64              // Redis's time in Unix microseconds
+	before   ratelimit.State    // if taken
 	decision ratelimit.Decision // if taken, and some were asked for
 	usage    ratelimit.Usage    // if taken, and none were asked for
 	current  string             // if guardChanged, the guard's value
@@ -93,16 +102,6 @@ type charge struct{ *redis.Cmd }
 
 func (charge) NoRetry() bool { return true }
 
-// bySHA is the usual command; Redis answers NOSCRIPT when it does not know the
-// script, which bySource then brings along.
-func (c *call) bySHA(ctx context.Context) charge {
-	return c.command(ctx, "evalsha", c.script().sha)
-}
-
-func (c *call) bySource(ctx context.Context) charge {
-	return c.command(ctx, "eval", c.script().source)
-}
-
 func (c *call) script() *script {
 	if c.reset {
 		return reset
@@ -111,8 +110,14 @@ func (c *call) script() *script {
 	return take
 }
 
-func (c *call) command(ctx context.Context, name, script string) charge {
-	args := make([]any, 0, 11)
+// command names the script by its hash; Redis answers NOSCRIPT when it does not
+// know it, and is then sent the whole.
+func (c *call) command(ctx context.Context) charge {
+	name, script := "evalsha", c.script().sha
+	if c.whole {
+		name, script = "eval", c.script().source
+	}
+	args := make([]any, 0, 12)
 	args = append(args, name, script, 2)
 	if windowed(c.limit.Algorithm) {
 		args = append(args, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
@@ -141,12 +146,12 @@ func (c *call) appendLimit(args []any) []any {
 	case c.reset:
 		return args
 	case windowed(c.limit.Algorithm):
-		return append(args, c.n, c.limit.Permits, c.start.Unix(), seconds)
+		return append(args, c.n, c.limit.Permits, c.start.Unix(), seconds, c.elsewhere)
 	case c.limit.Algorithm == ratelimit.SlidingWindow:
-		return append(args, c.n, c.limit.Permits, seconds)
+		return append(args, c.n, c.limit.Permits, seconds, c.elsewhere)
 	}
 	interval, ahead := c.limit.Pace()
-	return append(args, c.n, interval.Microseconds(), ahead.Microseconds(), seconds*1000)
+	return append(args, c.n, interval.Microseconds(), ahead.Microseconds(), seconds*1000, c.elsewhere)
 }
 
 // answer reads a reply. Its errors name positions and numbers only: a guard's
@@ -206,6 +211,7 @@ func (c *call) taken(a answer, rest []any) (answer, error) {
 		numbers[i] = n
 	}
 	now, state := time.UnixMicro(a.now), c.state(numbers[1:])
+	a.before = state
 	if c.n == 0 {
 		a.usage = c.limit.Usage(state, now)
 		a.usage.Refused = numbers[0]
@@ -249,4 +255,18 @@ func (c *call) changed(a answer, rest []any) (answer, error) {
 // covers reports whether Redis's time lies in the window that the call named.
 func (c *call) covers(now int64) bool {
 	return ratelimit.WindowStart(time.UnixMicro(now), c.limit.Window).Equal(c.start)
+}
+
+// decision is the part in the answer of a caller that asked for n of the call's
+// permits, after those ahead of it: the same as if all had come one by one.
+func (c *call) decision(ahead, n int64) ratelimit.Decision {
+	if ahead == 0 && n == c.n {
+		return c.reply.decision
+	}
+	state, now := c.reply.before, time.UnixMicro(c.reply.now)
+	if ahead > 0 {
+		state, _ = c.limit.Decide(state, ahead, now)
+	}
+	_, d := c.limit.Decide(state, n, now)
+	return d
 }

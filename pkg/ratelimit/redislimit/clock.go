@@ -22,6 +22,3 @@ func newClock(now func() time.Time) *clock {
 	c.offset.Store(c.origin.UnixMicro())
 	return c
 }
-
-// elapsed returns the microseconds since origin.
-func (c *clock) elapsed() int64 { return c.now().Sub(c.origin).Microseconds() }

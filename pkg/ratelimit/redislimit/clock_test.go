@@ -50,7 +50,7 @@ func TestSkewedClockLearnsTheWindow(t *testing.T) {
 				redisNow := boundary.Add(into)
 				m.SetTime(redisNow)
 				local := newHandClock(redisNow.Add(skew))
-				l := newLimiter(client, Options{}, local.now)
+				l := New(client, Options{Now: local.now})
 
 				wantSent := int64(1)
 				if !ratelimit.WindowStart(local.now(), limit.Window).Equal(boundary) {
@@ -100,7 +100,7 @@ func TestOffsetHoldsTheWayToRedis(t *testing.T) {
 		m.SetTime(redisClock.now())
 	}
 	hook := &sendHook{before: travel, after: travel}
-	l := newLimiter(client, Options{}, local.now)
+	l := New(client, Options{Now: local.now})
 	client.AddHook(hook)
 
 	if d := mustTake(t, l, "k", limit, 1); d.Reset != time.Minute-3*time.Millisecond {
@@ -121,7 +121,7 @@ func TestMissedWindowsEndInAnErrorAndWriteNothing(t *testing.T) {
 		m.SetTime(redisClock.now())
 	}}
 	client.AddHook(hook)
-	l := newLimiter(client, Options{}, newHandClock(redisClock.now()).now)
+	l := New(client, Options{Now: newHandClock(redisClock.now()).now})
 
 	d, err := l.Take(t.Context(), "k", limit, 1)
 	if !errors.Is(err, ErrWindow) || d.Allowed() {
@@ -150,7 +150,7 @@ func TestSkewedCallersShareEachWindow(t *testing.T) {
 		var granted atomic.Int64
 		var wg sync.WaitGroup
 		for _, skew := range skews {
-			l := newLimiter(client, Options{}, func() time.Time { return time.Now().Add(skew) })
+			l := New(client, Options{Now: func() time.Time { return time.Now().Add(skew) }})
 			wg.Go(func() {
 				for time.Now().Before(deadline) {
 					d, err := l.Take(t.Context(), "k", limit, 1)
@@ -196,17 +196,18 @@ func TestSkewedCallersShareEveryAlgorithm(t *testing.T) {
 		deadline := time.Now().Add(2200 * time.Millisecond)
 		for i, limit := range paced {
 			for _, skew := range []time.Duration{500 * time.Millisecond, -500 * time.Millisecond} {
-				l := newLimiter(client, Options{}, func() time.Time { return time.Now().Add(skew) })
+				l := New(client, Options{Now: func() time.Time { return time.Now().Add(skew) }})
 				wg.Go(func() {
 					for n := 0; time.Now().Before(deadline); n++ {
 						if n%100 == 0 {
 							client.ScriptFlush(t.Context())
 						}
-						a, err := l.run(t.Context(), &call{options: l.options, key: "k", limit: limit, n: 2})
-						if err != nil {
+						c := &call{options: l.options, key: "k", limit: limit, n: 2}
+						if err := l.alone(t.Context(), c); err != nil {
 							t.Errorf("%s, skew %v: %v", limit.Algorithm, skew, err)
 							return
 						}
+						a := c.reply
 						mu.Lock()
 						for p := range a.decision.Granted {
 							granted[i] = append(granted[i], a.now+a.decision.Nth(p).Delay.Microseconds())

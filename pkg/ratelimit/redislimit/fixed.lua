@@ -32,9 +32,10 @@ end
 local refused = math.max(math.min(asked, count - permits), 0)
 if refused > 0 then
   redis.call('DECRBY', KEYS[1], refused)
-  if redis.call('INCRBY', KEYS[2], refused) == refused then
-    redis.call('PEXPIREAT', KEYS[2], vanish)
-  end
+end
+local unserved = refused + elsewhere
+if unserved > 0 and redis.call('INCRBY', KEYS[2], unserved) == unserved then
+  redis.call('PEXPIREAT', KEYS[2], vanish)
 end
 
 return {TAKEN, now, asked - refused, count - asked}

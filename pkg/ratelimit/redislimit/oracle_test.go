@@ -57,7 +57,7 @@ func TestScriptsAgreeWithTheAlgorithms(t *testing.T) {
 			m.ClockTTL(true)
 			redisClock := newHandClock(time.Unix(1_700_000_000, 0))
 			local := newHandClock(redisClock.now().Add(skews[rng.IntN(len(skews))]))
-			l := newLimiter(client, Options{}, local.now)
+			l := New(client, Options{Now: local.now})
 			if err := client.Set(t.Context(), "guard", "right", 0).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -119,12 +119,12 @@ func TestScriptsAgreeWithTheAlgorithmsInRealTime(t *testing.T) {
 		limit := randomLimit(rng, time.Second)
 		limit.Permits *= rng.Int64N(300)
 		c := &call{options: l.options, key: string('a' + rune(rng.IntN(3))), limit: limit, n: 1 + rng.Int64N(40)}
-		a, err := l.run(t.Context(), c)
+		err := l.alone(t.Context(), c)
 		if err != nil {
 			t.Fatalf("seed %d, step %d, take %d under %+v: %v", seed, step, c.n, limit, err)
 		}
-		want := states.decide(l.options, c.key, limit, c.n, time.UnixMicro(a.now))
-		if diff := cmp.Diff(want, a.decision); diff != "" {
+		want := states.decide(l.options, c.key, limit, c.n, time.UnixMicro(c.reply.now))
+		if diff := cmp.Diff(want, c.reply.decision); diff != "" {
 			t.Fatalf("seed %d, step %d, take %d of %q under %+v (-algorithm +script):\n%s", seed, step, c.n, c.key, limit, diff)
 		}
 	}
@@ -148,12 +148,12 @@ func TestScriptsCountExactlyAtTheBounds(t *testing.T) {
 			key := fmt.Sprintf("%+v", limit)
 			for _, n := range []int64{1, limit.Permits - 1, limit.Permits, limit.Permits / 3, ratelimit.MaxPermits} {
 				c := &call{options: l.options, key: key, limit: limit, n: max(n, 1)}
-				a, err := l.run(t.Context(), c)
+				err := l.alone(t.Context(), c)
 				if err != nil {
 					t.Fatalf("take %d under %+v: %v", c.n, limit, err)
 				}
-				want := states.decide(l.options, key, limit, c.n, time.UnixMicro(a.now))
-				if diff := cmp.Diff(want, a.decision); diff != "" {
+				want := states.decide(l.options, key, limit, c.n, time.UnixMicro(c.reply.now))
+				if diff := cmp.Diff(want, c.reply.decision); diff != "" {
 					t.Errorf("take %d under %+v (-algorithm +script):\n%s", c.n, limit, diff)
 				}
 			}

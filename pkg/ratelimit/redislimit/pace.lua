@@ -33,7 +33,8 @@ local after = full + granted * interval
 if after > now and after ~= before then
   redis.call('SET', KEYS[1], after, 'PXAT', math.ceil(after / 1000))
 end
-if granted < asked and redis.call('INCRBY', KEYS[2], asked - granted) == asked - granted then
+local unserved = asked - granted + elsewhere
+if unserved > 0 and redis.call('INCRBY', KEYS[2], unserved) == unserved then
   redis.call('PEXPIRE', KEYS[2], ARGV[4])
 end
 

@@ -5,7 +5,8 @@
 -- KEYS[1]  state of the key
 -- KEYS[2]  counter of the permits refused
 -- KEYS[3]  guard (optional)
--- ARGV     the algorithm's own; the last is the guard's expected value (with KEYS[3] only)
+-- ARGV     the algorithm's own, then permits that the caller has refused by itself
+--          meanwhile, then the guard's expected value (with KEYS[3] only)
 --
 -- Replies, each with Redis's time in Unix microseconds:
 --   {0, now, granted, state…}  taken; the state is that from before
@@ -34,3 +35,6 @@ if KEYS[3] then
     return {GUARD_CHANGED, now, value}
   end
 end
+
+-- Permits refused elsewhere are counted with those refused here.
+local elsewhere = tonumber(ARGV[KEYS[3] and #ARGV - 1 or #ARGV])

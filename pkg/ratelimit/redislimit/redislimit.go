@@ -9,8 +9,12 @@
 // name, which Redis Cluster wants to know in advance: the caller's clock guesses
 // it, and the script refuses a wrong guess and says what time it is.
 //
-// This package knows no HTTP and keeps no permits of its own: each call asks
-// Redis.
+// It is cheap under load. Callers that find Redis busy go out together in one
+// pipeline, those who ask the same as one call, with no timer and no background
+// goroutine. If asked to, it refuses keys with nothing left from memory.
+//
+// This package knows no HTTP and keeps no permits of its own: none is granted
+// without Redis.
 package redislimit
 
 import (
@@ -18,6 +22,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -42,7 +48,8 @@ const tries = 5
 // the caller's own comes after it.
 const refusedPrefix = "rate_refused:"
 
-// Options say how counters are named. The zero value is ready for use.
+// Options say how counters are named and how Redis is asked. The zero value is
+// ready for use.
 type Options struct {
 	// Prefix begins every counter's name; empty means DefaultPrefix.
 	Prefix string
@@ -51,6 +58,19 @@ type Options struct {
 	// With it, the guard of TakeIf must have one such name. Over a Cluster's client
 	// it is always on.
 	HashTag bool
+	// Spent is how many keys at most are remembered to have nothing left, and
+	// refused without asking Redis: until then when permits come back, and for a
+	// second at most, so that is how long a limit that was raised, a reset or a
+	// changed guard can go unnoticed for a key that is being refused. 0 asks always.
+	Spent int
+	// Timeout bounds a round trip that callers share; 0 leaves that to the client's
+	// own time-outs. A caller's context bounds its own waiting alone.
+	Timeout time.Duration
+	// Observe, if set, is told of every round trip. It must be quick.
+	Observe func(Exchange)
+	// Now is the caller's clock; nil means time.Now. It may be wrong: the limiter
+	// learns Redis's from the replies.
+	Now func() time.Time
 }
 
 // CounterKey returns the Redis key that counts the permits granted to key in the
@@ -95,70 +115,160 @@ func (o Options) StateKey(key string, a ratelimit.Algorithm) string {
 }
 
 func (o Options) name(family, prefix, key string, start time.Time) string {
-	name := make([]byte, 0, len(family)+len(prefix)+len(key)+len("{}:")+20)
-	name = append(name, family...)
-	name = append(name, prefix...)
+	const digits = 20
+	var name strings.Builder
+	name.Grow(len(family) + len(prefix) + len(key) + len("{}:") + digits)
+	name.WriteString(family)
+	name.WriteString(prefix)
 	if o.HashTag {
-		name = append(name, '{')
+		name.WriteByte('{')
 	}
-	name = append(name, key...)
+	name.WriteString(key)
 	if o.HashTag {
-		name = append(name, '}')
+		name.WriteByte('}')
 	}
-	if start.IsZero() {
-		return string(name)
+	if !start.IsZero() {
+		name.WriteByte(':')
+		name.Write(strconv.AppendInt(make([]byte, 0, digits), start.Unix(), 10))
 	}
-	name = append(name, ':')
-	return string(strconv.AppendInt(name, start.Unix(), 10))
+	return name.String()
 }
 
 // A Limiter is a [ratelimit.Limiter] whose state is in Redis. It is safe for
-// concurrent use and costs one round trip a call, two when Redis does not know
-// the script yet, or when, for a FixedWindow, its clock was guessed wrong: on the
-// first call, or in the moment when one window follows another.
+// concurrent use, and one is meant to be shared by all callers of a process. A
+// call costs one round trip, which it may share with others; two when Redis does
+// not know the script yet, or when, for a FixedWindow, its clock was guessed wrong:
+// on the first call, or in the moment when one window follows another.
 type Limiter struct {
 	client  redis.UniversalClient
 	options Options
-	clock   *clock
+	spent   *spentKeys
+
+	all *gatherer // of a single server's callers
+	// Of a Cluster's: by node, so that one that is slow does not hold up callers of
+	// the others. Nodes that leave stay here, a few bytes each.
+	cluster *redis.ClusterClient
+	nodes   sync.Map // *redis.Client → *gatherer
 }
 
 var _ ratelimit.Limiter = (*Limiter)(nil)
 
 // New returns a Limiter that sends through client, which stays the caller's to
-// close. The limiter's commands are never retried by the client. A context cuts
-// them short only if the client has ContextTimeoutEnabled.
+// close. The limiter's commands are never retried by the client; the limiter tries
+// again what was provably not run. A context cuts a call short while it waits for
+// others; once it is under way alone, only the context's deadline does, and only
+// if the client has ContextTimeoutEnabled.
 func New(client redis.UniversalClient, o Options) *Limiter {
-	return newLimiter(client, o, time.Now)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Limiter{client: client, options: o, spent: newSpentKeys(o.Spent, o.Now)}
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		l.cluster = cluster
+		l.options.HashTag = true // a script's keys must lie in one slot
+	}
+	l.all = l.newGatherer()
+	return l
 }
 
-func newLimiter(client redis.UniversalClient, o Options, now func() time.Time) *Limiter {
-	if _, cluster := client.(*redis.ClusterClient); cluster {
-		o.HashTag = true // a script's keys must lie in one slot
+func (l *Limiter) newGatherer() *gatherer {
+	return &gatherer{limiter: l, clock: newClock(l.options.Now)}
+}
+
+// gathererOf returns that of the server which is believed to hold key. When it is
+// another, the client is told so and follows.
+func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
+	if l.cluster == nil {
+		return l.all
 	}
-	return &Limiter{client: client, options: o, clock: newClock(now)}
+	node, err := l.cluster.MasterForKey(ctx, "{"+key+"}")
+	if err != nil {
+		return l.all // asking will meet the error again
+	}
+	if g, known := l.nodes.Load(node); known {
+		return g.(*gatherer)
+	}
+	g, _ := l.nodes.LoadOrStore(node, l.newGatherer())
+	return g.(*gatherer)
 }
 
 // Take implements [ratelimit.Limiter]. Beside that contract's errors, its own
 // wrap the error of Redis (redis.Error), the network or the context, or
-// [ErrReply] or [ErrWindow].
+// [ErrReply], [ErrWindow] or [ErrBusy].
 func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
-	o, err := l.take(ctx, &call{options: l.options, key: key, limit: limit, n: n})
+	o, err := l.take(ctx, question{key: key, limit: limit}, n)
 	return o.Decision, err
+}
+
+// Peek answers as [Limiter.Take] would now, and takes nothing. The error is as
+// for Take.
+func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
+	if err := checkPermits(n); err != nil {
+		return ratelimit.Decision{}, err
+	}
+	c := &call{options: l.options, key: key, limit: limit}
+	if err := l.alone(ctx, c); err != nil {
+		return ratelimit.Decision{}, err
+	}
+	_, d := limit.Decide(c.reply.before, n, time.UnixMicro(c.reply.now))
+	return d, nil
 }
 
 // Usage tells how key stands under limit. It takes nothing. The error is as for
 // Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
-	a, err := l.run(ctx, &call{options: l.options, key: key, limit: limit})
-	return a.usage, err
+	c := &call{options: l.options, key: key, limit: limit}
+	err := l.alone(ctx, c)
+	return c.reply.usage, err
 }
 
-// Reset forgets what was taken and refused of key under the limit's algorithm,
-// with FixedWindow in the current window. The error is as for Take; Reset may be
-// repeated.
+// A Subject is a key and the limit that it is under.
+type Subject struct {
+	Key   string
+	Limit ratelimit.Limit
+}
+
+// Usages tells how many keys stand, in their order, at the cost of one round trip
+// for all that lie on the same server. The error is the first, and is as for Take.
+func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.Usage, error) {
+	calls := make([]*call, len(subjects))
+	nodes := make(map[*gatherer][]*call, 1)
+	for i, s := range subjects {
+		if err := s.Limit.Validate(); err != nil {
+			return nil, err
+		}
+		calls[i] = &call{options: l.options, key: s.Key, limit: s.Limit}
+		at := l.gathererOf(ctx, s.Key)
+		nodes[at] = append(nodes[at], calls[i])
+	}
+	for at, theirs := range nodes {
+		l.settle(ctx, at.clock, theirs)
+	}
+	usages := make([]ratelimit.Usage, len(calls))
+	for i, c := range calls {
+		if c.err != nil {
+			return nil, c.err
+		}
+		usages[i] = c.reply.usage
+	}
+	return usages, nil
+}
+
+// Reset forgets what was taken and refused of key under the limit's algorithm, as
+// if nothing had been, with FixedWindow in the current window. The error is as for
+// Take; Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
-	_, err := l.run(ctx, &call{reset: true, options: l.options, key: key, limit: limit})
-	return err
+	defer l.spent.forget(key)
+	return l.alone(ctx, &call{reset: true, options: l.options, key: key, limit: limit})
+}
+
+// alone makes a call that shares its round trip with nobody.
+func (l *Limiter) alone(ctx context.Context, c *call) error {
+	if err := c.limit.Validate(); err != nil {
+		return err
+	}
+	l.settle(ctx, l.gathererOf(ctx, c.key).clock, []*call{c})
+	return c.err
 }
 
 // A Guard names a Redis key and the exact bytes that it is expected to hold. In
@@ -179,68 +289,42 @@ type Outcome struct {
 	// key; set only if Changed.
 	Current string
 	Exists  bool
+	// Local says that the refusal came from memory: Redis was not asked. See
+	// Options.Spent.
+	Local bool
 }
 
 // TakeIf is [Limiter.Take] on the condition that the guard's key holds the
 // expected bytes. Comparing and taking are one atomic step at the cost of Take.
 // A guard that is not a string is an error of Redis.
 func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit ratelimit.Limit, n int64) (Outcome, error) {
-	return l.take(ctx, &call{options: l.options, key: key, limit: limit, n: n, guard: &guard})
+	return l.take(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, n)
 }
 
-func (l *Limiter) take(ctx context.Context, c *call) (Outcome, error) {
-	if c.n < 1 || c.n > ratelimit.MaxPermits {
-		return Outcome{}, fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, c.n, int64(ratelimit.MaxPermits))
-	}
-	a, err := l.run(ctx, c)
-	switch {
-	case err != nil:
+func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error) {
+	if err := checkPermits(n); err != nil {
 		return Outcome{}, err
-	case a.status == guardChanged:
-		return Outcome{Changed: true, Current: a.current, Exists: a.exists}, nil
 	}
-	return Outcome{Decision: a.decision}, nil
-}
-
-// run sends the call until Redis finds itself in the window that it names.
-func (l *Limiter) run(ctx context.Context, c *call) (answer, error) {
-	if err := c.limit.Validate(); err != nil {
-		return answer{}, err
+	if err := q.limit.Validate(); err != nil {
+		return Outcome{}, err
 	}
-	// Kept apart from the shared offset: the nodes of a Cluster have clocks of
-	// their own, and what another call learns must not lead this one astray.
-	offset := l.clock.offset.Load()
-	for range tries {
-		// Counted from the sending, the offset holds the way to Redis as well, and
-		// so names the window in which the next command will arrive.
-		sent := l.clock.elapsed()
-		c.start = ratelimit.WindowStart(time.UnixMicro(offset+sent), c.limit.Window)
-		a, err := l.send(ctx, c)
-		if err != nil {
-			return answer{}, err
-		}
-		offset = a.now - sent
-		l.clock.offset.Store(offset)
-		if a.status != otherWindow { // else nothing was written, so asking again is safe
-			return a, nil
+	if n == 1 {
+		if d, ok := l.spent.refuse(q); ok {
+			return Outcome{Decision: d, Local: true}, nil
 		}
 	}
-	return answer{}, fmt.Errorf("%w: %d times", ErrWindow, tries)
+	g := l.gathererOf(ctx, q.key)
+	for tried := again(0); ; tried++ {
+		o, err := g.ask(ctx, q, n)
+		if err == nil || !tried.worth(ctx, err) {
+			return o, err
+		}
+	}
 }
 
-// send runs the script once.
-func (l *Limiter) send(ctx context.Context, c *call) (answer, error) {
-	if err := ctx.Err(); err != nil {
-		return answer{}, fmt.Errorf("redislimit: %w", err)
+func checkPermits(n int64) error {
+	if n < 1 || n > ratelimit.MaxPermits {
+		return fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, n, int64(ratelimit.MaxPermits))
 	}
-	cmd := c.bySHA(ctx)
-	err := l.client.Process(ctx, cmd)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		cmd = c.bySource(ctx)
-		err = l.client.Process(ctx, cmd)
-	}
-	if err != nil {
-		return answer{}, fmt.Errorf("redislimit: %w", err)
-	}
-	return c.answer(cmd.Val())
+	return nil
 }

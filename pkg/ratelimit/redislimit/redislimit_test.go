@@ -231,7 +231,7 @@ func TestStateVanishesWithItsMeaning(t *testing.T) {
 		}
 		m, client := startMini(t)
 		m.SetTime(now)
-		l := newLimiter(client, Options{}, newHandClock(now).now)
+		l := New(client, Options{Now: newHandClock(now).now})
 		d := mustTake(t, l, "k", limit, 1)
 		want := d.Reset
 		if algorithm == ratelimit.SlidingWindow {

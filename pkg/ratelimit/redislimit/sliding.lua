@@ -47,7 +47,8 @@ if granted > 0 then
     redis.call('PEXPIREAT', KEYS[1], (finish + length) * 1000 + GRACE_MS)
   end
 end
-if granted < asked and redis.call('INCRBY', KEYS[2], asked - granted) == asked - granted then
+local unserved = asked - granted + elsewhere
+if unserved > 0 and redis.call('INCRBY', KEYS[2], unserved) == unserved then
   redis.call('PEXPIRE', KEYS[2], length * 1000)
 end
 

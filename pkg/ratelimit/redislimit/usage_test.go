@@ -75,7 +75,7 @@ func TestUsageAndResetWithSkewedClocks(t *testing.T) {
 		m, client := startMini(t)
 		redisNow := time.Unix(1_700_000_058, 0)
 		m.SetTime(redisNow)
-		skewed := func() *Limiter { return newLimiter(client, Options{}, newHandClock(redisNow.Add(skew)).now) }
+		skewed := func() *Limiter { return New(client, Options{Now: newHandClock(redisNow.Add(skew)).now}) }
 		mustTake(t, skewed(), "k", limit, 7)
 		u := mustUse(t, skewed(), "k", limit)
 		if want := (ratelimit.Usage{Limit: limit, Used: 5, Refused: 2, Reset: 42 * time.Second}); u != want {

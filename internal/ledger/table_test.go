@@ -1,12 +1,15 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/tykctl/tykctl/internal/route"
 )
 
-func TestCacheIsBounded(t *testing.T) {
-	c := newCache(160)
+func TestTableIsBounded(t *testing.T) {
+	c := newTable[*Record](160)
 	for i := range 10_000 {
 		key := strconv.Itoa(i)
 		c.put(key, &Record{raw: key})
@@ -16,7 +19,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	held := 0
 	for i := range c.shard {
-		held += len(c.shard[i].records)
+		held += len(c.shard[i].values)
 	}
 	if held > 160 || held < 100 {
 		t.Errorf("%d records are held, want about 160 and no more", held)
@@ -27,8 +30,8 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-func TestCacheReplacesInPlace(t *testing.T) {
-	c := newCache(shards) // one record in each shard
+func TestTableReplacesInPlace(t *testing.T) {
+	c := newTable[*Record](shards) // one record in each shard
 	c.put("a", &Record{raw: "old"})
 	c.put("a", &Record{raw: "new"})
 	if got := c.get("a"); got == nil || got.raw != "new" {
@@ -36,8 +39,8 @@ func TestCacheReplacesInPlace(t *testing.T) {
 	}
 }
 
-func TestCacheOfNothing(t *testing.T) {
-	c := newCache(0)
+func TestTableOfNothing(t *testing.T) {
+	c := newTable[*Record](0)
 	c.put("a", &Record{})
 	c.put("b", &Record{})
 	if c.get("a") != nil || c.get("b") != nil {
@@ -57,6 +60,22 @@ func TestOnceEach(t *testing.T) {
 	} {
 		if got := o.first(tt.key); got != tt.want {
 			t.Errorf("first(%q) = %v, want %v", tt.key, got, tt.want)
+		}
+	}
+}
+
+func TestRecordsShareEqualRoutes(t *testing.T) {
+	l := Open(Options{Addrs: []string{"localhost:1"}, CacheSize: 16})
+	defer func() { _ = l.Close() }()
+	for _, patterns := range [][]string{{"/a", "/b"}, {"/a/b"}, {"/a1:/b"}, {"/a", "1:/b"}, {}} {
+		before := l.routes.len()
+		for range 2 {
+			if got := l.shared(route.Compile(patterns)).Patterns(); !slices.Equal(got, patterns) {
+				t.Errorf("%q became %q", patterns, got)
+			}
+		}
+		if l.routes.len() != before+1 {
+			t.Errorf("%q is not held once", patterns)
 		}
 	}
 }

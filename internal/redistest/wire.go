@@ -1,0 +1,138 @@
+//go:build unix
+
+package redistest
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A Wire stands between a client and a server and spoils what comes back. Its
+// methods may be called at any time, and count from the next reply on.
+type Wire struct {
+	// Addr is where clients connect to.
+	Addr string
+
+	target   string
+	listener net.Listener
+	delay    atomic.Int64
+	cut      atomic.Int64 // one reply in so many is cut short
+	garble   atomic.Int64 // one reply in so many is not what was sent
+	spoiled  atomic.Int64
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{}
+	pumps    sync.WaitGroup
+}
+
+// StartWire opens a wire to the server at target. It ends with the test.
+func StartWire(t testing.TB, target string) *Wire {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	w := &Wire{Addr: listener.Addr().String(), target: target, listener: listener, conns: map[net.Conn]struct{}{}}
+	w.pumps.Go(w.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		w.Sever()
+		w.pumps.Wait()
+	})
+	return w
+}
+
+// Delay holds every reply back for so long.
+func (w *Wire) Delay(d time.Duration) { w.delay.Store(int64(d)) }
+
+// Cut ends the connection in the middle of one reply in n, at random; 0 of none.
+func (w *Wire) Cut(n int) { w.cut.Store(int64(n)) }
+
+// Garble breaks the framing of one reply in n, at random; 0 of none.
+func (w *Wire) Garble(n int) { w.garble.Store(int64(n)) }
+
+// Spoiled returns how many replies were cut or garbled.
+func (w *Wire) Spoiled() int64 { return w.spoiled.Load() }
+
+// Sever ends the connections that there are.
+func (w *Wire) Sever() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for conn := range w.conns {
+		_ = conn.Close()
+	}
+}
+
+// Open returns how many connections there are.
+func (w *Wire) Open() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.conns)
+}
+
+func (w *Wire) accept() {
+	for {
+		client, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		w.pumps.Go(func() { w.connect(client) })
+	}
+}
+
+func (w *Wire) connect(client net.Conn) {
+	w.mu.Lock()
+	w.conns[client] = struct{}{}
+	w.mu.Unlock()
+	defer func() {
+		_ = client.Close()
+		w.mu.Lock()
+		delete(w.conns, client)
+		w.mu.Unlock()
+	}()
+	server, err := net.Dial("tcp", w.target)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	w.pumps.Go(func() { w.pump(server, client, func(p []byte) (int, bool) { return len(p), true }); _ = server.Close() })
+	w.pump(client, server, w.spoil)
+}
+
+// pump copies until either end is gone, or spoil says that this is the end.
+func (w *Wire) pump(to, from net.Conn, spoil func([]byte) (n int, goOn bool)) {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			n, goOn := spoil(buffer[:n])
+			if _, err := to.Write(buffer[:n]); err != nil || !goOn {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// spoil returns how much of a reply passes, and whether another may follow.
+func (w *Wire) spoil(reply []byte) (int, bool) {
+	if d := time.Duration(w.delay.Load()); d > 0 {
+		<-time.After(d)
+	}
+	if hit(w.garble.Load()) {
+		w.spoiled.Add(1)
+		reply[rand.IntN(min(len(reply), 2))] = "*:+-$x19"[rand.IntN(8)] //nolint:gosec // trouble, not secrets
+	}
+	if hit(w.cut.Load()) {
+		w.spoiled.Add(1)
+		return rand.IntN(len(reply)), false //nolint:gosec // as above
+	}
+	return len(reply), true
+}
+
+func hit(oneIn int64) bool { return oneIn > 0 && rand.Int64N(oneIn) == 0 } //nolint:gosec // as above

@@ -1,0 +1,228 @@
+package redislimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+// ErrBusy is wrapped by the error for a call that found too many others waiting
+// for Redis. Nothing was taken.
+var ErrBusy = errors.New("redislimit: too many callers wait")
+
+const (
+	// maxInFlight bounds the exchanges that a gatherer has under way. More than
+	// one, so that a slow one does not hold up the rest; few, so that callers meet.
+	maxInFlight = 3
+	// maxBatch bounds the callers that share an exchange, and so how long Redis is
+	// busy with one.
+	maxBatch = 512
+	// maxWaiting bounds the callers that wait for an exchange to return.
+	maxWaiting = 16 * maxBatch
+)
+
+// A gatherer lets concurrent callers share exchanges with one Redis server.
+//
+// A caller that finds fewer than maxInFlight exchanges under way sends at once,
+// in its own goroutine. One that finds more waits until any of them returns; then
+// all who wait go out together, those with the same question as one call. So
+// nobody waits for company: a lonely caller pays nothing, and the busier Redis
+// is, the more callers share a trip.
+type gatherer struct {
+	limiter *Limiter // which sends
+	clock   *clock
+
+	mu       sync.Mutex
+	inFlight int
+	waiting  []*waiter
+}
+
+// A question is what callers may have in common: those with the same one are
+// asked for in one call.
+type question struct {
+	key     string
+	limit   ratelimit.Limit
+	guard   Guard
+	guarded bool
+}
+
+// A waiter is a caller in the queue.
+type waiter struct {
+	question
+	n     int64
+	state atomic.Int32
+	done  chan struct{} // has room for one, so that waking never waits
+
+	call  *call // what it became part of, to be read once it is done
+	ahead int64 // permits that callers before it ask for in the same call
+}
+
+const (
+	queued int32 = iota
+	sent         // its permits may be taken, whether it stays or not
+	left         // by its context's end; nothing was sent for it
+)
+
+var waiters = sync.Pool{New: func() any { return &waiter{done: make(chan struct{}, 1)} }}
+
+// ask puts a question and returns the answer for n permits. ctx cuts short the
+// waiting and the caller's own exchange, never one that others share.
+func (g *gatherer) ask(ctx context.Context, q question, n int64) (Outcome, error) {
+	w, err := g.enter(q, n)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if w == nil {
+		defer g.leave()
+		c := g.call(q)
+		c.n = n
+		g.limiter.settle(ctx, g.clock, []*call{c})
+		return c.outcome(0, n)
+	}
+	select {
+	case <-w.done:
+		o, err := w.call.outcome(w.ahead, n)
+		w.call = nil
+		waiters.Put(w)
+		return o, err
+	case <-ctx.Done():
+		w.state.CompareAndSwap(queued, left)
+		return Outcome{}, fmt.Errorf("redislimit: %w", context.Cause(ctx))
+	}
+}
+
+// enter returns nil to a caller that may send, and must then leave; the others
+// are queued.
+func (g *gatherer) enter(q question, n int64) (*waiter, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inFlight < maxInFlight {
+		g.inFlight++
+		return nil, nil
+	}
+	if len(g.waiting) >= maxWaiting {
+		return nil, fmt.Errorf("%w: %d already", ErrBusy, maxWaiting)
+	}
+	w := waiters.Get().(*waiter)
+	w.question, w.n = q, n
+	w.state.Store(queued)
+	g.waiting = append(g.waiting, w)
+	return w, nil
+}
+
+// leave gives the place of an exchange that has returned to those who wait.
+func (g *gatherer) leave() {
+	if batch := g.next(nil); batch != nil {
+		go g.flush(batch)
+	}
+}
+
+// flush sends those who wait until nobody does.
+func (g *gatherer) flush(batch []*waiter) {
+	for batch != nil {
+		g.exchange(batch)
+		runtime.Gosched()
+		batch = g.next(batch)
+	}
+}
+
+// next takes the callers of the next exchange off the queue, into the memory of
+// the last one. With nobody waiting it gives the place up and returns nil.
+func (g *gatherer) next(batch []*waiter) []*waiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.waiting), maxBatch)
+	if n == 0 {
+		g.inFlight--
+		return nil
+	}
+	batch = append(batch[:0], g.waiting[:n]...)
+	rest := copy(g.waiting, g.waiting[n:])
+	clear(g.waiting[rest:])
+	g.waiting = g.waiting[:rest]
+	return batch
+}
+
+func (g *gatherer) exchange(batch []*waiter) {
+	calls := g.gather(batch)
+	if len(calls) > 0 {
+		ctx, cancel := g.context()
+		g.limiter.settle(ctx, g.clock, calls)
+		cancel()
+	}
+	for i, w := range batch {
+		batch[i] = nil
+		if w.call != nil {
+			w.done <- struct{}{}
+		}
+	}
+}
+
+// gather makes one call of each question, in the order of arrival.
+func (g *gatherer) gather(batch []*waiter) []*call {
+	var calls []*call
+	byQuestion := make(map[question]*call)
+	var last *waiter
+	for _, w := range batch {
+		if !w.state.CompareAndSwap(queued, sent) {
+			continue
+		}
+		var c *call
+		if last != nil && last.question == w.question {
+			c = last.call
+		} else {
+			c = byQuestion[w.question]
+		}
+		if c == nil || c.n > ratelimit.MaxPermits-w.n {
+			c = g.call(w.question)
+			calls = append(calls, c)
+			byQuestion[w.question] = c
+		}
+		w.call, w.ahead = c, c.n
+		c.n += w.n
+		c.callers++
+		last = w
+	}
+	return calls
+}
+
+// context is that of an exchange which several callers share.
+func (g *gatherer) context() (context.Context, context.CancelFunc) {
+	if g.limiter.options.Timeout <= 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), g.limiter.options.Timeout)
+}
+
+func (g *gatherer) call(q question) *call {
+	c := &call{options: g.limiter.options, key: q.key, limit: q.limit}
+	if q.guarded {
+		c.guard = &q.guard
+	}
+	return c
+}
+
+func (c *call) question() question {
+	q := question{key: c.key, limit: c.limit}
+	if c.guard != nil {
+		q.guard, q.guarded = *c.guard, true
+	}
+	return q
+}
+
+// outcome is what the caller gets that asked for n of the call's permits, after
+// those ahead of it.
+func (c *call) outcome(ahead, n int64) (Outcome, error) {
+	switch {
+	case c.err != nil:
+		return Outcome{}, c.err
+	case c.reply.status == guardChanged:
+		return Outcome{Changed: true, Current: c.reply.current, Exists: c.reply.exists}, nil
+	}
+	return Outcome{Decision: c.decision(ahead, n)}, nil
+}

@@ -1,0 +1,128 @@
+package redislimit
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+// maxRefusing bounds how long a key is refused from memory, so that a limit
+// which was raised or reset, or a guard which has changed, is noticed soon.
+const maxRefusing = time.Second
+
+// spentKeys remembers which keys Redis has just said have nothing left, and
+// refuses them without asking again. That is sound: until the time that Redis
+// named, only an operator can give a key permits back.
+//
+// Times run on the monotonic clock from the moment of sending. Redis reckoned
+// from a later one, so memory ends before the refusal does.
+type spentKeys struct {
+	now      func() time.Time
+	seed     maphash.Seed
+	shard    [spentShards]spentShard
+	perShard int
+}
+
+// spentShards spreads the locks; a power of two.
+const spentShards = 16
+
+type spentShard struct {
+	sync.RWMutex
+	keys map[string]*spent
+}
+
+type spent struct {
+	question // to which the refusal is the answer
+	decision ratelimit.Decision
+	sent     time.Time
+	until    time.Time
+	refused  atomic.Int64 // from memory, and not yet told
+}
+
+// newSpentKeys remembers up to size keys, rounded up to a multiple of
+// spentShards; with 0 none.
+func newSpentKeys(size int, now func() time.Time) *spentKeys {
+	s := &spentKeys{now: now, seed: maphash.MakeSeed(), perShard: (size + spentShards - 1) / spentShards}
+	for i := range s.shard {
+		s.shard[i].keys = make(map[string]*spent)
+	}
+	return s
+}
+
+func (s *spentKeys) of(key string) *spentShard {
+	return &s.shard[maphash.String(s.seed, key)%spentShards]
+}
+
+// refuse answers from memory, if that is sound.
+func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
+	if s.perShard == 0 {
+		return ratelimit.Decision{}, false
+	}
+	shard := s.of(q.key)
+	shard.RLock()
+	e := shard.keys[q.key]
+	shard.RUnlock()
+	if e == nil || e.question != q {
+		return ratelimit.Decision{}, false
+	}
+	now := s.now()
+	if !now.Before(e.until) {
+		return ratelimit.Decision{}, false
+	}
+	e.refused.Add(1)
+	d, since := e.decision, now.Sub(e.sent)
+	d.Reset -= since
+	d.RetryAfter -= since
+	return d, true
+}
+
+// note takes in what Redis said of one permit more, when asked at sent.
+func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
+	if s.perShard == 0 {
+		return
+	}
+	shard := s.of(q.key)
+	if d.Granted > 0 {
+		s.forget(q.key)
+		return
+	}
+	e := &spent{question: q, decision: d, sent: sent, until: sent.Add(min(d.RetryAfter, d.Reset, maxRefusing))}
+	shard.Lock()
+	defer shard.Unlock()
+	if _, held := shard.keys[q.key]; !held && len(shard.keys) >= s.perShard {
+		for victim := range shard.keys { // which one goes costs a round trip, and is of no other matter
+			delete(shard.keys, victim)
+			break
+		}
+	}
+	shard.keys[q.key] = e
+}
+
+// refused returns how many permits of key were refused from memory and have not
+// been told of. Those of a window that has ended are forgotten.
+func (s *spentKeys) refused(key string) int64 {
+	shard := s.of(key)
+	shard.RLock()
+	e := shard.keys[key]
+	shard.RUnlock()
+	if e == nil || s.now().Sub(e.sent) >= e.decision.Reset {
+		return 0
+	}
+	return e.refused.Swap(0)
+}
+
+// forget lets the next request of key be put to Redis.
+func (s *spentKeys) forget(key string) {
+	shard := s.of(key)
+	shard.RLock()
+	_, held := shard.keys[key]
+	shard.RUnlock()
+	if held {
+		shard.Lock()
+		delete(shard.keys, key)
+		shard.Unlock()
+	}
+}
