@@ -37,7 +37,7 @@ type grant struct {
 	limit     int64
 	window    time.Duration // 0: the gateway's default
 	ttl       time.Duration
-	algorithm string // "": a fixed window
+	algorithm string // "": the gateway's default
 	burst     int64
 	maxDelay  time.Duration
 	label     string
@@ -57,16 +57,24 @@ func (g grant) check() error {
 	if err := cmp.Or(checkTTL(g.ttl), checkWindow(g.window)); err != nil {
 		return err
 	}
-	limit := ratelimit.Limit{
-		Algorithm: ratelimit.Algorithm(g.algorithm), Permits: g.limit, Window: g.window, Burst: g.burst, MaxDelay: g.maxDelay,
-	}
-	if limit.Window == 0 {
-		limit.Window = time.Minute // the gateway's, which is not known here, is as sound
-	}
-	if err := limit.Validate(); err != nil {
+	return checkLabel(g.label)
+}
+
+// checkLimit judges the limit together with what the configuration adds to it.
+func (g grant) checkLimit(open ratelimit.Limit) error {
+	limit, err := g.record().Limit(open)
+	if err = cmp.Or(err, limit.Validate()); err != nil {
 		return fmt.Errorf("%w: %w", errGrant, err)
 	}
-	return checkLabel(g.label)
+	return nil
+}
+
+// record is what the grant says of a key, whichever it will be.
+func (g grant) record() ledger.Grant {
+	return ledger.Grant{
+		RateLimit: g.limit, AllowedRoutes: g.routes, Window: durationText(g.window),
+		Algorithm: g.algorithm, Burst: g.burst, MaxDelay: durationText(g.maxDelay), Label: g.label,
+	}
 }
 
 func checkRoutes(routes []string) error {
@@ -124,11 +132,9 @@ type issued struct {
 // newToken makes a key and signs its JWT. It writes nothing.
 func newToken(book *ledger.Ledger, key jwtauth.Key, g grant, now time.Time) (ledger.Grant, issued, error) {
 	end := endAfter(now, g.ttl)
-	record := ledger.Grant{
-		APIKey: jwtauth.NewAPIKey(), RateLimit: g.limit, ExpiresAt: end, AllowedRoutes: g.routes,
-		Expires: end.Unix(), IssuedAt: now.Unix(),
-		Window: durationText(g.window), Algorithm: g.algorithm, Burst: g.burst, MaxDelay: durationText(g.maxDelay), Label: g.label,
-	}
+	record := g.record()
+	record.APIKey, record.IssuedAt = jwtauth.NewAPIKey(), now.Unix()
+	record.ExpiresAt, record.Expires = end, end.Unix()
 	jwt, err := key.Sign(jwtauth.Claims{
 		APIKey: record.APIKey, RateLimit: record.RateLimit, ExpiresAt: record.ExpiresAt,
 		AllowedRoutes: record.AllowedRoutes, Expires: record.Expires, IssuedAt: record.IssuedAt,

@@ -66,7 +66,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 			if err := o.check(cmd.Flags()); err != nil {
 				return usage(cmd, err)
 			}
-			return a.tokenGen(cmd.Context(), where, o)
+			return a.tokenGen(cmd, where, o)
 		},
 	}
 	f := cmd.Flags()
@@ -76,8 +76,8 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 	f.DurationVar(&o.grant.window, "window", 0, "the limit's window (default: application.rate_limit.window)")
 	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts (default: application.rate_limit.algorithm)")
 	completeAlgorithm(cmd)
-	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it (default: the limit)")
-	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, for algorithms that know it")
+	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once after a rest, with token_bucket (default: the limit)")
+	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, with leaky_bucket")
 	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
 	f.StringVar(&o.apiKey, "api-key", "", "make another JWT for this `key`, from its record")
 	f.IntVar(&o.count, "count", 1, "how many keys to make")
@@ -111,10 +111,13 @@ func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
 	return cmp.Or(o.with.check(), checkOutput(o.output))
 }
 
-func (a *app) tokenGen(ctx context.Context, where *store, o *tokenGenOptions) error {
+func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) error {
 	cfg, err := a.loadWith(where, &o.with, "application.token.jwt_secret")
 	if err != nil {
 		return err
+	}
+	if err := o.grant.checkLimit(storeOptions(cfg).DefaultLimit); err != nil {
+		return usage(cmd, err)
 	}
 	key, err := signingKey(cfg)
 	if err != nil {
@@ -122,7 +125,7 @@ func (a *app) tokenGen(ctx context.Context, where *store, o *tokenGenOptions) er
 	}
 	err = withStore(cfg, func(book *ledger.Ledger) error {
 		for i := range o.count {
-			made, err := o.make(ctx, book, key)
+			made, err := o.make(cmd.Context(), book, key)
 			if err != nil {
 				return err
 			}

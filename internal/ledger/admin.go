@@ -137,29 +137,20 @@ func (l *Ledger) Peek(ctx context.Context, apiKey string, allow func(*Record) er
 	}
 	permit := Permit{Record: rec}
 	if err = l.authorise(rec, allow); err == nil {
-		var u ratelimit.Usage
-		u, err = l.Usage(ctx, apiKey, rec.Limit)
-		permit.Decision = next(u)
+		permit.Decision, err = l.peek(ctx, apiKey, rec.Limit)
 	}
 	permit.Waited = l.now().Sub(start)
 	return permit, err
 }
 
-// next is the decision on one more permit. What a bucket or a queue would decide
-// follows from when it is full or empty again; of windows only Reset is known.
-func next(u ratelimit.Usage) ratelimit.Decision {
-	switch u.Limit.Algorithm {
-	case ratelimit.TokenBucket, ratelimit.LeakyBucket:
-		_, d := u.Limit.Decide(ratelimit.State{Full: u.Reset.Microseconds()}, 1, time.UnixMicro(0))
-		return d
+func (l *Ledger) peek(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Decision, error) {
+	start := l.now()
+	d, err := l.limiter.Peek(ctx, apiKey, limit, 1)
+	l.observe("usage", start, err)
+	if err != nil {
+		return d, l.fault(apiKey, err)
 	}
-	d := ratelimit.Decision{Limit: u.Limit, Reset: u.Reset}
-	if u.Remaining < 1 {
-		d.RetryAfter = u.Reset
-		return d
-	}
-	d.Granted, d.Remaining = 1, u.Remaining-1
-	return d
+	return d, nil
 }
 
 // Usage tells how a key stands under a limit. It takes nothing.

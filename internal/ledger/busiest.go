@@ -4,14 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
-
-// askers is how many questions about usage are under way at a time. Each costs
-// Redis a few microseconds, so this keeps it busy without filling the pool.
-const askers = 16
 
 // Standing is a key and how it stands under its limit.
 type Standing struct {
@@ -24,58 +20,41 @@ type Standing struct {
 // whose record cannot be used.
 //
 // It goes by the records, so that it holds for every algorithm. Cost: a walk over
-// Redis' names, and for each key its record, in one pipeline a page, and its usage,
-// askers at a time. Memory is for n keys and one page. Redis goes on serving.
+// Redis' names, and for each page of them two round trips, for the records and for
+// the usage of their keys. Memory is for n keys and one page. Redis goes on serving.
 func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 	top := ranking{size: n}
 	err := l.walk(ctx, "", func(apiKeys []string) error {
-		entries := make([]Entry, 0, len(apiKeys))
+		page := make([]redislimit.Subject, 0, len(apiKeys))
 		err := l.lookup(ctx, apiKeys, func(e Entry) error {
 			if e.Record != nil {
-				entries = append(entries, e)
+				page = append(page, redislimit.Subject{Key: e.APIKey, Limit: e.Record.Limit})
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		return l.ask(ctx, entries, top.enter)
+		usages, err := l.usages(ctx, page)
+		for i, u := range usages {
+			top.enter(Standing{page[i].Key, u})
+		}
+		return err
 	})
 	return top.list, err
 }
 
-// ask finds out how each key stands and tells, one at a time, in no order.
-func (l *Ledger) ask(ctx context.Context, keys []Entry, tell func(Standing)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		all  sync.WaitGroup
-		one  sync.Mutex
-		next = make(chan Entry)
-	)
-	for range min(askers, len(keys)) {
-		all.Go(func() {
-			for k := range next {
-				u, err := l.Usage(ctx, k.APIKey, k.Record.Limit)
-				if err != nil {
-					cancel(err) // the first counts; the others then end in it
-					continue
-				}
-				one.Lock()
-				tell(Standing{k.APIKey, u})
-				one.Unlock()
-			}
-		})
+// usages tells how each key of a page stands.
+func (l *Ledger) usages(ctx context.Context, page []redislimit.Subject) ([]ratelimit.Usage, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	start := l.now()
+	usages, err := l.limiter.Usages(ctx, page)
+	l.observe("usage", start, err)
+	if err != nil {
+		return nil, l.fault("", err)
 	}
-	for _, k := range keys {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- k
-	}
-	close(next)
-	all.Wait()
-	return context.Cause(ctx)
+	return usages, nil
 }
 
 // ranking holds the first size of what enters, in order.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 func TestExamine(t *testing.T) {
@@ -128,11 +129,20 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// life takes a key through everything that is done to one.
+// life takes a key of each algorithm through everything that is done to one.
 func life(t *testing.T, l *Ledger) error {
+	for _, a := range []ratelimit.Algorithm{"", ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
+		if err := lifeUnder(t, l, a); err != nil {
+			return fmt.Errorf("%q: %w", a, err)
+		}
+	}
+	return nil
+}
+
+func lifeUnder(t *testing.T, l *Ledger, a ratelimit.Algorithm) error {
 	key := apiKey(1)
 	end := time.Now().Add(time.Hour)
-	_, err := l.Create(t.Context(), Grant{APIKey: key, RateLimit: 1, ExpiresAt: end, Expires: end.Unix()}, time.Hour)
+	_, err := l.Create(t.Context(), Grant{APIKey: key, RateLimit: 1, Algorithm: string(a), ExpiresAt: end, Expires: end.Unix()}, time.Hour)
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}

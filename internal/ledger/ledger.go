@@ -111,7 +111,7 @@ type Permit struct {
 // [ErrUnavailable].
 func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	start := l.now()
-	permit, err := l.settle(ctx, apiKey, allow)
+	permit, err := l.ask(ctx, apiKey, allow)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // the caller left: that is no fault of Redis
 	}
@@ -133,8 +133,8 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) er
 	return permit, err
 }
 
-// settle puts a request to Redis, unless Redis has just not answered others.
-func (l *Ledger) settle(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+// ask puts a request to Redis, unless Redis has just not answered others.
+func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	if !l.breaker.allow() {
 		return Permit{}, fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
 	}

@@ -37,6 +37,20 @@ type Grant struct {
 	Label         string    `json:"label,omitempty"`     // for people: whom the key is for
 }
 
+// Limit is what a ledger whose DefaultLimit is open will read from the record. It
+// may be invalid.
+func (g Grant) Limit(open ratelimit.Limit) (ratelimit.Limit, error) {
+	s := stored{
+		RateLimit: number(g.RateLimit), Window: g.Window, Algorithm: ratelimit.Algorithm(g.Algorithm), MaxDelay: g.MaxDelay,
+	}
+	if g.Burst != 0 {
+		s.Burst = number(g.Burst)
+	}
+	return s.limit(open)
+}
+
+func number(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+
 // stored is the lenient reading of a record: other programs write numbers as
 // 10 or 10.0, leave fields out, and add their own.
 type stored struct {
@@ -47,9 +61,9 @@ type stored struct {
 	Expires       json.Number         `json:"exp"`
 	Window        string              `json:"window"`
 	Algorithm     ratelimit.Algorithm `json:"algorithm"`
+	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
 	Burst         json.Number         `json:"burst"`
 	MaxDelay      string              `json:"max_delay"`
-	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
 }
 
 // decode reads a record of apiKey. What cannot be understood is an error,
@@ -65,6 +79,9 @@ func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 	limit, err := s.limit(open)
 	if err != nil {
 		return nil, err
+	}
+	if err := limit.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	expires, err := s.end()
 	if err != nil {
@@ -100,9 +117,6 @@ func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 		if *d.into, err = time.ParseDuration(d.text); err != nil {
 			return limit, fmt.Errorf("%w: %s: %w", ErrRecord, d.field, err)
 		}
-	}
-	if err := limit.Validate(); err != nil {
-		return limit, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	return limit, nil
 }

@@ -72,7 +72,10 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	nobody := jwtauth.NewAPIKey()
 	record := l.recordKey(nobody)
 	names := redislimit.Options{HashTag: l.opts.cluster()}
-	counter, refused := names.CounterKey(nobody, time.Time{}), names.RefusedKey(nobody, time.Time{})
+	counters := []string{names.CounterKey(nobody, time.Time{}), names.RefusedKey(nobody, time.Time{})}
+	for _, algorithm := range []ratelimit.Algorithm{ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
+		counters = append(counters, names.StateKey(nobody, algorithm))
+	}
 
 	pipe := l.client.Pipeline()
 	var what []string
@@ -90,17 +93,13 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	for _, r := range recordRights {
 		try(record, append([]any{r.command, record}, r.args...)...)
 	}
-	states := []string{counter, refused}
-	for _, a := range []ratelimit.Algorithm{ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
-		states = append(states, names.StateKey(nobody, a))
-	}
-	for _, name := range states {
+	for _, name := range counters {
 		for _, r := range counterRights {
 			try(name, append([]any{r.command, name}, r.args...)...)
 		}
 	}
-	try("", "EVAL", "return 0", 1, counter)
-	try("", "EVALSHA", strings.Repeat("0", 40), 1, counter)
+	try("", "EVAL", "return 0", 1, counters[0])
+	try("", "EVALSHA", strings.Repeat("0", 40), 1, counters[0])
 
 	tried, _ := pipe.Exec(ctx) // each has its own error, and most have one
 	for i, cmd := range tried {

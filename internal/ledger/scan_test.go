@@ -114,7 +114,7 @@ func TestKeysByPrefix(t *testing.T) {
 	}
 }
 
-// dying stops the server once n commands of a name were answered.
+// dying stops the server once n round trips with a command were answered.
 type dying struct {
 	server *redistest.Server
 	name   string
@@ -125,19 +125,27 @@ type dying struct {
 func (d *dying) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (d *dying) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		d.see(cmds[0])
+		return next(ctx, cmds)
+	}
 }
 
 func (d *dying) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() == d.name {
-			d.mu.Lock()
-			if d.n--; d.n < 0 {
-				d.server.Stop()
-			}
-			d.mu.Unlock()
-		}
+		d.see(cmd)
 		return next(ctx, cmd)
+	}
+}
+
+func (d *dying) see(cmd redis.Cmder) {
+	if cmd.Name() != d.name {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.n--; d.n < 0 {
+		d.server.Stop()
 	}
 }
 

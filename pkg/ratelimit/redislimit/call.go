@@ -88,7 +88,7 @@ type call struct {
 type answer struct {
 	status   status
 	now      int64              // Redis's time in Unix microseconds
-	before   ratelimit.State    // if taken, and some were asked for
+	before   ratelimit.State    // if taken
 	decision ratelimit.Decision // if taken, and some were asked for
 	usage    ratelimit.Usage    // if taken, and none were asked for
 	current  string             // if guardChanged, the guard's value
@@ -220,12 +220,12 @@ func (c *call) taken(a answer, rest []any) (answer, error) {
 		numbers[i] = n
 	}
 	now, state := time.UnixMicro(a.now), c.state(numbers[1:])
+	a.before = state
 	if c.n == 0 {
 		a.usage = c.limit.Usage(state, now)
 		a.usage.Refused = numbers[0]
 		return a, nil
 	}
-	a.before = state
 	if _, a.decision = c.limit.Decide(state, c.n, now); a.decision.Granted != numbers[0] {
 		return answer{}, fmt.Errorf("%w: %d granted where %d are due", ErrReply, numbers[0], a.decision.Granted)
 	}

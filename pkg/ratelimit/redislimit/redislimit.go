@@ -200,6 +200,20 @@ func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n
 	return o.Decision, err
 }
 
+// Peek answers as [Limiter.Take] would now, and takes nothing. The error is as
+// for Take.
+func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
+	if err := checkPermits(n); err != nil {
+		return ratelimit.Decision{}, err
+	}
+	c := &call{options: l.options, key: key, limit: limit}
+	if err := l.alone(ctx, c); err != nil {
+		return ratelimit.Decision{}, err
+	}
+	_, d := limit.Decide(c.reply.before, n, time.UnixMicro(c.reply.now))
+	return d, nil
+}
+
 // Usage tells how key stands under limit. It takes nothing. The error is as for
 // Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
@@ -208,9 +222,41 @@ func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) 
 	return c.reply.usage, err
 }
 
-// Reset forgets what was taken and refused of key under the limit's algorithm,
-// with FixedWindow in the current window. The error is as for Take; Reset may be
-// repeated.
+// A Subject is a key and the limit that it is under.
+type Subject struct {
+	Key   string
+	Limit ratelimit.Limit
+}
+
+// Usages tells how many keys stand, in their order, at the cost of one round trip
+// for all that lie on the same server. The error is the first, and is as for Take.
+func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.Usage, error) {
+	calls := make([]*call, len(subjects))
+	nodes := make(map[*gatherer][]*call, 1)
+	for i, s := range subjects {
+		if err := s.Limit.Validate(); err != nil {
+			return nil, err
+		}
+		calls[i] = &call{options: l.options, key: s.Key, limit: s.Limit}
+		at := l.gathererOf(ctx, s.Key)
+		nodes[at] = append(nodes[at], calls[i])
+	}
+	for at, theirs := range nodes {
+		l.settle(ctx, at.clock, theirs)
+	}
+	usages := make([]ratelimit.Usage, len(calls))
+	for i, c := range calls {
+		if c.err != nil {
+			return nil, c.err
+		}
+		usages[i] = c.reply.usage
+	}
+	return usages, nil
+}
+
+// Reset forgets what was taken and refused of key under the limit's algorithm, as
+// if nothing had been, with FixedWindow in the current window. The error is as for
+// Take; Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
 	defer l.spent.forget(key)
 	return l.alone(ctx, &call{reset: true, options: l.options, key: key, limit: limit})
@@ -256,8 +302,8 @@ func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit rat
 }
 
 func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error) {
-	if n < 1 || n > ratelimit.MaxPermits {
-		return Outcome{}, fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, n, int64(ratelimit.MaxPermits))
+	if err := checkPermits(n); err != nil {
+		return Outcome{}, err
 	}
 	if err := q.limit.Validate(); err != nil {
 		return Outcome{}, err
@@ -274,4 +320,11 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 			return o, err
 		}
 	}
+}
+
+func checkPermits(n int64) error {
+	if n < 1 || n > ratelimit.MaxPermits {
+		return fmt.Errorf("%w: %d, want 1 to %d", ratelimit.ErrPermits, n, int64(ratelimit.MaxPermits))
+	}
+	return nil
 }
