@@ -101,8 +101,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Upstream, x.Redis, x.Total, x.Sent = res.Elapsed, adm.permit.Waited, time.Since(start), out.sent
 	g.Observe(x)
 
-	if errors.Is(err, upstream.ErrCut) {
-		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+		// The client must not take half an answer for a whole one, nor, if it has
+		// only closed its own side, none for the 200 that net/http would make of it.
+		panic(http.ErrAbortHandler)
 	}
 }
 

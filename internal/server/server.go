@@ -124,7 +124,7 @@ func (s *Server) drain(front *http.Server) error {
 
 func (s *Server) newHTTP(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           closeAfterDoubt(h),
 		ReadHeaderTimeout: s.opts.Timeouts.ReadHeader,
 		ReadTimeout:       s.opts.Timeouts.Read,
 		WriteTimeout:      s.opts.Timeouts.Write,
