@@ -15,7 +15,6 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // storeWait is how long an operator's command waits for Redis.
@@ -27,6 +26,7 @@ type tokenGenOptions struct {
 	redis  string
 	prefix string
 	secret string
+	kid    string
 	output string
 }
 
@@ -68,6 +68,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 	f.StringVar(&o.redis, "redis", "", "Redis' `host:port`, several with commas for a Cluster (default: the configuration's)")
 	f.StringVar(&o.prefix, "prefix", "", `what stands before the api_key in the record's name (default: the configuration's, "token:")`)
 	f.StringVar(&o.secret, "secret", "", "the secret to sign with (default: the configuration's)")
+	f.StringVar(&o.kid, "kid", "", "sign with this `key` of application.token.keys (default: jwt_secret, else the newest in use)")
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -80,12 +81,11 @@ func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
 	if o.secret != "" {
 		flags["application.token.jwt_secret"] = o.secret
 	}
-	cfg, err := a.load(flags, "application.token.jwt_secret")
+	cfg, err := a.load(flags, requireKey)
 	if err != nil {
 		return err
 	}
-	secret := cfg.Application.Token.JWTSecret.Reveal()
-	key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
+	key, err := signer(cfg, o.kid)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,8 @@ type RateLimit struct {
 // Token is how tokens are signed and where their records are.
 type Token struct {
 	JWTSecret Secret // its bytes as written are the key; nothing is decoded
-	Algorithm string // HS256, HS384 or HS512
+	Algorithm string // of JWTSecret: HS256, HS384 or HS512
+	Keys      []TokenKey
 	Prefix    string // of the records' Redis keys
 }
 

@@ -75,8 +75,10 @@ var options = []option{
 		func(c *Config) *time.Duration { return &c.Application.RateLimit.Window }, window()),
 	opt("application.token.jwt_secret", "", "the key that signs tokens: its bytes as they are written",
 		func(c *Config) *Secret { return &c.Application.Token.JWTSecret }, signingSecret()).example(ExampleSecret),
-	opt("application.token.algorithm", "HS256", "the algorithm that signs tokens; no other is accepted",
+	opt("application.token.algorithm", "HS256", "the algorithm that belongs to jwt_secret",
 		func(c *Config) *string { return &c.Application.Token.Algorithm }, oneOf("HS256", "HS384", "HS512")),
+	opt("application.token.keys", "", "further keys that tokens may be signed with and name by their kid",
+		func(c *Config) *[]TokenKey { return &c.Application.Token.Keys }, tokenKeys()),
 	opt("application.token.prefix", "token:", "what stands before the api_key in the Redis key of a record",
 		func(c *Config) *string { return &c.Application.Token.Prefix }, keyPrefix()),
 

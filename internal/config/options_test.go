@@ -23,6 +23,7 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.rate_limit.window":     "TYK_PROX_APPLICATION__RATE_LIMIT__WINDOW",
 		"application.token.jwt_secret":      "TYK_PROX_APPLICATION__TOKEN__JWT_SECRET",
 		"application.token.algorithm":       "TYK_PROX_APPLICATION__TOKEN__ALGORITHM",
+		"application.token.keys":            "TYK_PROX_APPLICATION__TOKEN__KEYS",
 		"application.token.prefix":          "TYK_PROX_APPLICATION__TOKEN__PREFIX",
 		"server_timeouts.readHeaderTimeout": "TYK_PROX_SERVER_TIMEOUTS__READHEADERTIMEOUT",
 		"server_timeouts.readTimeout":       "TYK_PROX_SERVER_TIMEOUTS__READTIMEOUT",
@@ -108,6 +109,8 @@ func unlikeZero(o option) string {
 		return "7"
 	case o.Key == "application.trusted_proxies":
 		return "10.0.0.0/8"
+	case o.Kind == "keys":
+		return `[{"kid":"a","algorithm":"EdDSA","file":"a.pem"}]`
 	case o.Kind == "list":
 		return "a:1"
 	case o.Example != "":
