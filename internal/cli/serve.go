@@ -177,6 +177,7 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
+		TLS:          server.TLS(cfg.Server.TLS),
 		DrainDelay:   cfg.Server.DrainDelay,
 		DrainTimeout: cfg.Server.DrainTimeout,
 		Logger:       logger,

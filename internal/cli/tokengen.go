@@ -101,11 +101,11 @@ func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
 	if o.output == "json" {
 		return json.NewEncoder(a.out).Encode(made)
 	}
-	return printIssued(a.out, made, localAddr(cfg))
+	return printIssued(a.out, made, scheme(cfg)+"://"+localAddr(cfg))
 }
 
 // printIssued is the original's text; its labels and their order are fixed.
-func printIssued(w io.Writer, t issued, addr string) error {
+func printIssued(w io.Writer, t issued, url string) error {
 	_, err := fmt.Fprintf(w, `Token created successfully!
 api_key:        %s
 storage_key:    %s
@@ -116,18 +116,22 @@ curl example:
   %s
 `,
 		t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
-		strings.Join(t.AllowedRoutes, ", "), curlLine(t, addr))
+		strings.Join(t.AllowedRoutes, ", "), curlLine(t, url))
 	return err
 }
 
 // curlLine is a request that the token is allowed to make, ready to be pasted.
-func curlLine(t issued, addr string) string {
+// From loopback the name in a certificate cannot be right, so curl is not to look.
+func curlLine(t issued, url string) string {
 	method, path := route.Sample(t.AllowedRoutes[0])
 	line := "curl -i "
+	if strings.HasPrefix(url, "https:") {
+		line = "curl -ik "
+	}
 	if method != "" && method != "GET" {
 		line += "-X " + method + " "
 	}
-	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" 'http://%s%s'`, t.JWT, addr, path)
+	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, path)
 }
 
 // storeFlags turns --redis into the options that it overrides.

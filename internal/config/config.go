@@ -66,11 +66,18 @@ type Timeouts struct {
 	Idle       time.Duration
 }
 
-// Server is how the gateway logs requests and shuts down.
+// Server is how the gateway meets its clients, logs requests and shuts down.
 type Server struct {
+	TLS          TLS
 	AccessLog    bool
 	DrainDelay   time.Duration
 	DrainTimeout time.Duration
+}
+
+// TLS names files in PEM. Cert and Key are both set, or none of the three.
+type TLS struct {
+	Cert, Key string
+	ClientCA  string // "" asks clients for no certificate
 }
 
 // Upstream bounds the backend's side of a request.

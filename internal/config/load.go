@@ -181,6 +181,9 @@ func (c *Config) check(faults *Faults, require []string) {
 		faults.add(OriginDefault, keys[0], text)
 	}
 
+	if s := c.Server.TLS; s.Cert == "" != (s.Key == "") || s.ClientCA != "" && s.Cert == "" {
+		faults.add(OriginDefault, "server.tls", "cert and key belong together, and client_ca to them; set both, or none of the three")
+	}
 	if faults.at("redis") {
 		return
 	}

@@ -91,6 +91,12 @@ var options = []option{
 	opt("server_timeouts.idleTimeout", "60s", "how long a connection is kept between requests",
 		func(c *Config) *time.Duration { return &c.Timeouts.Idle }, timeout()),
 
+	opt("server.tls.cert", "", "a file with the certificate and its chain, in PEM, to serve clients over TLS",
+		func(c *Config) *string { return &c.Server.TLS.Cert }, text()),
+	opt("server.tls.key", "", "a file with the certificate's private key, in PEM",
+		func(c *Config) *string { return &c.Server.TLS.Key }, text()),
+	opt("server.tls.client_ca", "", "a file with CA certificates, in PEM: clients must then show a certificate by one of them",
+		func(c *Config) *string { return &c.Server.TLS.ClientCA }, text()),
 	opt("server.access_log", "true", "log one line for each request",
 		func(c *Config) *bool { return &c.Server.AccessLog }, boolean()),
 	opt("server.drain_delay", "3s", "how long to serve on after SIGTERM while /ready says no",

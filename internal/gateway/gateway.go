@@ -141,7 +141,7 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own
 	conn := http.NewResponseController(w.ResponseWriter)
 	_ = conn.SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
 	h := w.Header()
-	if r.ContentLength != 0 {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		// A body may still be on its way. Reading it to keep the connection would
 		// let whoever sends it hold up the answer.
 		h.Set("Connection", "close")
