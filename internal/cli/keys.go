@@ -62,10 +62,10 @@ func tokenKey(declared config.TokenKey) (jwtauth.Key, error) {
 	return key.Between(declared.NotBefore, declared.RetireAt), nil
 }
 
-// signingKey chooses the key that signs new tokens at the time now: the one with
+// chooseKey chooses the key that signs new tokens at the time now: the one with
 // this kid; without one that of jwt_secret, else of those that are in use and can
 // sign the one whose use began last.
-func signingKey(keys []jwtauth.Key, kid string, now time.Time) (jwtauth.Key, error) {
+func chooseKey(keys []jwtauth.Key, kid string, now time.Time) (jwtauth.Key, error) {
 	var newest jwtauth.Key
 	for _, key := range keys {
 		switch {
@@ -97,11 +97,11 @@ func checkSigner(key jwtauth.Key, now time.Time) error {
 	return nil
 }
 
-// signer is signingKey of a configuration's keys.
+// signer is chooseKey of a configuration's keys.
 func signer(cfg *config.Config, kid string) (jwtauth.Key, error) {
 	keys, err := tokenKeys(cfg)
 	if err != nil {
 		return jwtauth.Key{}, err
 	}
-	return signingKey(keys, kid, time.Now())
+	return chooseKey(keys, kid, time.Now())
 }

@@ -44,7 +44,7 @@ func TestKeysAreReplacedWithoutAnOutage(t *testing.T) {
 	after.want(after.get("/api/v1/test", second.JWT), 200, "")
 }
 
-func TestSigningKey(t *testing.T) {
+func TestChooseKey(t *testing.T) {
 	now := time.Date(2027, 1, 15, 8, 0, 0, 0, time.UTC)
 	key := func(kid string, from, until time.Duration) jwtauth.Key {
 		k, err := jwtauth.NewHMACKey("HS256", []byte(testSecret))
@@ -74,7 +74,7 @@ func TestSigningKey(t *testing.T) {
 		"named, but retired":            {[]jwtauth.Key{key("a", -hour, 0)}, "a", "!"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := signingKey(tt.keys, tt.kid, now)
+			got, err := chooseKey(tt.keys, tt.kid, now)
 			if (err != nil) != (tt.want == "!") || err == nil && got.ID() != tt.want {
 				t.Errorf("got %q, %v; want %q", got.ID(), err, tt.want)
 			}

@@ -109,7 +109,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 			"It listens on loopback only. Make a secret of your own with `tykctl secret` and set application.token.jwt_secret")
 	}
 
-	key, _ := signingKey(keys, "", time.Now()) // without one it only verifies
+	key, _ := chooseKey(keys, "", time.Now()) // without one it only verifies
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion)
 	book := ledger.Open(ledgerOptions(cfg, logger, metrics))
@@ -117,6 +117,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
 			MaxBody:        cfg.Application.MaxBody,
+			ForwardAuth:    cfg.Application.ForwardAuth,
 		}),
 		Verifier: verifier,
 		Ledger:   book,

@@ -39,6 +39,7 @@ type Application struct {
 	Port               int // 0 picks a free one
 	PreserveHost       bool
 	StripAuthorization bool
+	ForwardAuth        bool           // answer /auth
 	TrustedProxies     []netip.Prefix // masked; an IPv4 address is never in IPv6 form
 	MaxBody            int64          // bytes; 0 is no limit
 	RateLimit          RateLimit

@@ -181,6 +181,10 @@ func (c *Config) check(faults *Faults, require []string) {
 		faults.add(OriginDefault, keys[0], text)
 	}
 
+	if c.Application.ForwardAuth && len(c.Application.TrustedProxies) == 0 && !faults.at("application.trusted_proxies") {
+		faults.add(c.Origin("application.forward_auth"), "application.forward_auth",
+			"needs the proxies that may ask; set application.trusted_proxies")
+	}
 	if s := c.Server.TLS; s.Cert == "" != (s.Key == "") || s.ClientCA != "" && s.Cert == "" {
 		faults.add(OriginDefault, "server.tls", "cert and key belong together, and client_ca to them; set both, or none of the three")
 	}

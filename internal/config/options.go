@@ -69,6 +69,8 @@ var options = []option{
 		func(c *Config) *bool { return &c.Application.StripAuthorization }, boolean()),
 	opt("application.trusted_proxies", "", "peers whose X-Forwarded-* headers are believed",
 		func(c *Config) *[]netip.Prefix { return &c.Application.TrustedProxies }, listOf(network())),
+	opt("application.forward_auth", "false", "let trusted proxies ask at /auth whether a request may pass, which they then serve themselves",
+		func(c *Config) *bool { return &c.Application.ForwardAuth }, boolean()),
 	opt("application.max_body", "10MiB", "the largest request body let through; 0 is no limit",
 		func(c *Config) *int64 { return &c.Application.MaxBody }, size()),
 	opt("application.rate_limit.window", "60s", "the window of a limit whose record names none",

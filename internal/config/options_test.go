@@ -19,6 +19,7 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.preserve_host":         "TYK_PROX_APPLICATION__PRESERVE_HOST",
 		"application.strip_authorization":   "TYK_PROX_APPLICATION__STRIP_AUTHORIZATION",
 		"application.trusted_proxies":       "TYK_PROX_APPLICATION__TRUSTED_PROXIES",
+		"application.forward_auth":          "TYK_PROX_APPLICATION__FORWARD_AUTH",
 		"application.max_body":              "TYK_PROX_APPLICATION__MAX_BODY",
 		"application.rate_limit.window":     "TYK_PROX_APPLICATION__RATE_LIMIT__WINDOW",
 		"application.token.jwt_secret":      "TYK_PROX_APPLICATION__TOKEN__JWT_SECRET",

@@ -28,6 +28,7 @@ func TestAnswers(t *testing.T) {
 		header string
 	}{
 		{inbound.ErrMalformed, 400, "bad_request", ""},
+		{inbound.ErrUntrusted, 400, "bad_request", ""},
 		{inbound.ErrMethod, 405, "bad_request", "Allow"},
 		{inbound.ErrTargetTooLong, 414, "too_large", ""},
 		{inbound.ErrHeadersTooLarge, 431, "too_large", ""},
