@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -54,11 +55,14 @@ func TestEdge(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runEdge(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runEdge(t, file, nil) })
 	}
+	t.Run("token, with none remembered", func(t *testing.T) {
+		runEdge(t, "testdata/edge/token.txt", map[string]string{"application.token.cache_size": "0"})
+	})
 }
 
-func runEdge(t *testing.T, file string) {
+func runEdge(t *testing.T, file string, more map[string]string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +76,7 @@ func runEdge(t *testing.T, file string) {
 			options[key] = value
 		}
 	}
+	maps.Copy(options, more)
 	w := start(t, options)
 	vars := edgeVars{key: w.token(grant{routes: []string{"/**"}, limit: 1e6}), backend: back.addr}
 	for _, block := range blocks[1:] {

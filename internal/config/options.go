@@ -81,6 +81,8 @@ var options = []option{
 		func(c *Config) *string { return &c.Application.Token.Algorithm }, oneOf("HS256", "HS384", "HS512")),
 	opt("application.token.keys", "", "further keys that tokens may be signed with and name by their kid",
 		func(c *Config) *[]TokenKey { return &c.Application.Token.Keys }, tokenKeys()),
+	opt("application.token.cache_size", "10000", "how many verified tokens are remembered to save their signature's check; 0 is none",
+		func(c *Config) *int { return &c.Application.Token.CacheSize }, integer(unbounded)),
 	opt("application.token.prefix", "token:", "what stands before the api_key in the Redis key of a record",
 		func(c *Config) *string { return &c.Application.Token.Prefix }, keyPrefix()),
 
