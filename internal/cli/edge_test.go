@@ -45,7 +45,7 @@ import (
 //	header X_Y: 1         GET of /ok with this field
 //	bearer abc            GET of /ok with this token
 //
-// \r \n \t \\ \xNN are bytes. {{token}} is a good token, {{aaa 9000}} so many
+// \r \n \t \\ \xNN are bytes. {{token}} is a good token, {{flipped}} the same but for its last bit, {{aaa 9000}} so many
 // letters, {{fields 99}} so many fields, {{backend}} the backend's address, {{jwt HEADER PAYLOAD}} a token signed
 // with the gateway's secret, in whose payload $key, $now and $later are filled in
 // and the good members stand for $good, {{unsigned …}} the same without a signature.
@@ -186,6 +186,9 @@ func (v edgeVars) expand(t *testing.T, line string) []byte {
 		switch name {
 		case "token":
 			return v.key.JWT
+		case "flipped":
+			last := len(v.key.JWT) - 1
+			return v.key.JWT[:last] + string(v.key.JWT[last]+1) // which holds 0, 4, 8 … in base64, so none is the alphabet's last
 		case "backend":
 			return v.backend
 		case "jwt":
