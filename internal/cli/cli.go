@@ -2,10 +2,13 @@
 // place that reads the configuration and wires the other packages together.
 //
 // Results go to stdout, everything else to stderr. A command returns an error;
-// which exit code it becomes is decided in exit.go alone.
+// which exit code it becomes is decided in exit.go alone. A signal ends a
+// command at once, whatever it waits for; the few that have something to finish
+// ask for it with untilSignal.
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,23 +35,31 @@ type app struct {
 
 // Main runs the program and returns its exit code.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first signal ends things in order; with the handler gone, a second one ends them at once.
-	context.AfterFunc(ctx, stop)
-
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ}
-	return a.run(ctx, os.Args[1:])
+	return a.run(context.Background(), os.Args[1:])
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	out := &output{to: a.out}
+	a.out = out
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err != nil {
+	err := hyphenated(args, root.ExecuteContext(ctx))
+	if out.readerLeft() {
+		return exitOK // as after `| head -1`: it has what it wanted
+	}
+	if err = cmp.Or(err, out.failed); err != nil {
 		a.report(err)
 	}
 	return exitCode(err)
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM, so
+// that a command can end in order. A second signal ends the program at once.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func (a *app) root() *cobra.Command {
@@ -70,8 +81,12 @@ the key's limit, and passes the request on. The same binary makes the tokens.`,
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "the configuration `file` (default ./config.json, if there)")
 	root.PersistentFlags().BoolVar(&a.useEnv, "env", false, "let TYK_PROX_… environment variables override the file")
 
-	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.secretCommand(), a.configCommand(), a.healthCommand())
+	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.limitsCommand(), a.secretCommand(), a.configCommand(), a.doctorCommand(), a.healthCommand(), a.docsCommand())
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	_ = root.MarkPersistentFlagFilename("config", "json")
+	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
+	adopt(root)
 	return root
 }
 
@@ -91,6 +106,10 @@ func (a *app) loadFrom(src config.Source) (*config.Config, error) {
 // group makes a command that only holds others: alone it shows its help, and a
 // word it does not know is wrong usage.
 func group(cmd *cobra.Command) *cobra.Command {
+	if cmd.Long == "" {
+		cmd.Long = cmd.Short + "."
+	}
+	cmd.Long += "\n\nExit codes: 0 fine, 1 failed, 2 wrong usage; each command's help has its own."
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -104,6 +123,26 @@ func group(cmd *cobra.Command) *cobra.Command {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	return cmd
+}
+
+// someArgs wants one argument at least.
+func someArgs(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usage(cmd, fmt.Errorf("%s takes %s, got none", cmd.CommandPath(), what))
+		}
+		return nil
+	}
+}
+
+// oneArg wants one argument, and says what it is for.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage(cmd, fmt.Errorf("%s takes %s, got %d arguments", cmd.CommandPath(), what, len(args)))
+		}
+		return nil
+	}
 }
 
 // noArgs refuses arguments, as wrong usage.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,18 +45,17 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err := errors.Join(keys, server.TLS(cfg.Server.TLS).Check()); err != nil {
 				return err
 			}
-			from := cfg.File
-			if from == "" {
-				from = "the defaults"
-			}
-			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", from)
+			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))
 			return err
 		},
 	}
 }
 
+// fileOf is the file that a configuration is from.
+func fileOf(cfg *config.Config) string { return cmp.Or(cfg.File, "the defaults") }
+
 func (a *app) configShowCommand() *cobra.Command {
-	output := "text"
+	var output string
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show each option's value and where it came from",
@@ -77,7 +77,7 @@ Exit codes: 0 fine, 1 the configuration is wrong, 2 wrong usage.`,
 			return showConfig(a.out, cfg, output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", output, "text or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

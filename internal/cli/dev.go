@@ -88,7 +88,7 @@ func (a *app) devConfig(redis, target string) (*config.Config, error) {
 		return nil, err
 	}
 	if cfg.Application.Token.JWTSecret.Reveal() == "" || publicSecret(cfg) {
-		flags["application.token.jwt_secret"] = newSecret()
+		flags["application.token.jwt_secret"] = newSecret(secretBytes)
 		return a.loadFrom(src)
 	}
 	return cfg, nil

@@ -3,10 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // Exit codes, fixed for scripts.
@@ -32,6 +34,25 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usage(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} }
 
+// hyphenated explains wrong usage that is none of the operator's: an api_key that
+// was made elsewhere may begin with a hyphen, and then looks like flags.
+func hyphenated(args []string, err error) error {
+	wrong, ok := errors.AsType[usageError](err)
+	if !ok {
+		return err
+	}
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && jwtauth.ValidAPIKey(arg) {
+			wrong.err = fmt.Errorf("an api_key that begins with - must stand behind --, as in '%s -- KEY'", wrong.help)
+			return wrong
+		}
+	}
+	return err
+}
+
 func exitCode(err error) int {
 	if err == nil {
 		return exitOK
@@ -42,7 +63,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
 		return exitNoRedis
-	case errors.Is(err, errNotValid), errors.Is(err, ledger.ErrUnknown):
+	case errors.Is(err, errNotValid), errors.Is(err, ledger.ErrUnknown), errors.Is(err, ledger.ErrExpired), errors.Is(err, ledger.ErrRecord):
 		return exitNotFound
 	}
 	return exitFailed

@@ -13,7 +13,7 @@ import (
 // was made before it and has not been retired is let in.
 func TestKeysAreReplacedWithoutAnOutage(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "old")
-	if err := os.WriteFile(old, []byte(newSecret()+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(old, []byte(newSecret(secretBytes)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	retiring := func(at string) string {

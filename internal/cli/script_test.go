@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tykctl/tykctl/internal/redistest"
@@ -17,8 +21,10 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts that specify the commands: what is typed, what is
 // printed where, and the exit code. `exits N command…` runs a command that must
-// end with N; `redis` starts a real Redis at $REDIS, and `redis-tls` one
-// that speaks TLS there, with the certificate $CERT and a user of its own.
+// end with N; `redis [ARG…]` starts a real Redis at $REDIS, and `redis-tls` one
+// that speaks TLS there, with the certificate $CERT and a user of its own;
+// `redis-do COMMAND ARG…` sends it a command, as another program would. `field VAR
+// name` puts a member of the JSON object that was printed last into $VAR.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -27,12 +33,13 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", testSecret)
+			env.Setenv("TZ", "UTC")
 			env.Setenv("NOWHERE", closedPort(t))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
-				ts.Setenv("REDIS", redistest.Start(t).Addr)
+			"redis": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv("REDIS", redistest.Start(t, args...).Addr)
 			},
 			"redis-tls": func(ts *testscript.TestScript, _ bool, _ []string) {
 				cert, key := certificate(t)
@@ -43,9 +50,29 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("REDIS", addr)
 				ts.Setenv("CERT", cert)
 			},
-			"exits": exits,
+			"exits":    exits,
+			"field":    field,
+			"redis-do": redisDo,
 		},
 	})
+}
+
+// redisDo sends a command to the Redis at $REDIS.
+func redisDo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: redis-do COMMAND [ARG…]")
+	}
+	client := redis.NewClient(&redis.Options{Addr: ts.Getenv("REDIS")})
+	defer func() { _ = client.Close() }()
+	words := make([]any, len(args))
+	for i, arg := range args {
+		words[i] = arg
+	}
+	answer, err := client.Do(context.Background(), words...).Result()
+	if err != nil {
+		ts.Fatalf("%v: %v", args, err)
+	}
+	ts.Logf("%v", answer)
 }
 
 // exits checks a command's exit code: exits 2 tykctl nonsense.
@@ -60,6 +87,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
 	}
+}
+
+// field keeps what was printed for later: field KEY api_key.
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: field VAR NAME")
+	}
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
+	ts.Setenv(args[0], fmt.Sprint(object[args[1]]))
 }
 
 func exitText(err error) string {

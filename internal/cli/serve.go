@@ -44,8 +44,10 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
   tykctl serve --dev --target http://localhost:3000`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
 			if dev {
-				return a.serveDev(cmd.Context(), target)
+				return a.serveDev(ctx, target)
 			}
 			flags := map[string]string{}
 			if target != "" {
@@ -55,7 +57,7 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), cfg)
+			return a.serve(ctx, cfg)
 		},
 	}
 	cmd.Flags().BoolVar(&dev, "dev", false, "bring along Redis, a backend, a secret and a token; loopback only")

@@ -1,55 +1,106 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
+	where := &store{}
 	cmd := group(&cobra.Command{
 		Use:   "token",
-		Short: "Make tokens",
-		Example: `  tykctl token gen
-  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 -o json`,
+		Short: "Make, inspect, list, change and revoke tokens",
+		Example: `  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 -o json
+  tykctl token inspect eyJhbGciOi… --method GET --path /users/7`,
 	})
-	cmd.AddCommand(a.tokenGenCommand())
+	where.flags(cmd)
+	cmd.AddCommand(a.tokenGenCommand(where), a.tokenInspectCommand(where), a.tokenListCommand(where),
+		a.tokenUpdateCommand(where), a.tokenRevokeCommand(where))
 	return cmd
 }
 
 // grant is what an operator gives to a new key.
 type grant struct {
-	routes []string
-	limit  int64
-	window time.Duration // 0: the gateway's default
-	ttl    time.Duration
+	routes    []string
+	limit     int64
+	window    time.Duration // 0: the gateway's default
+	ttl       time.Duration
+	algorithm string // "": a fixed window
+	burst     int64
+	maxDelay  time.Duration
+	label     string
 }
 
-var errGrant = errors.New("cannot make such a token")
+const defaultTTL = 24 * time.Hour
+
+var errGrant = errors.New("cannot grant that")
 
 func (g grant) check() error {
-	if len(g.routes) == 0 {
+	if err := checkRoutes(g.routes); err != nil {
+		return err
+	}
+	if g.limit < 1 {
+		return fmt.Errorf("%w: --limit must be 1 or more, not %d", errGrant, g.limit)
+	}
+	if err := cmp.Or(checkTTL(g.ttl), checkWindow(g.window)); err != nil {
+		return err
+	}
+	limit := ratelimit.Limit{
+		Algorithm: ratelimit.Algorithm(g.algorithm), Permits: g.limit, Window: g.window, Burst: g.burst, MaxDelay: g.maxDelay,
+	}
+	if limit.Window == 0 {
+		limit.Window = time.Minute // the gateway's, which is not known here, is as sound
+	}
+	if err := limit.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", errGrant, err)
+	}
+	return checkLabel(g.label)
+}
+
+func checkRoutes(routes []string) error {
+	if len(routes) == 0 {
 		return fmt.Errorf("%w: --routes names no route", errGrant)
 	}
-	for _, r := range g.routes {
+	for _, r := range routes {
 		if err := route.Check(r); err != nil {
 			return fmt.Errorf("--routes: %w", err)
 		}
 	}
-	switch {
-	case g.limit < 1:
-		return fmt.Errorf("%w: --limit must be 1 or more, not %d", errGrant, g.limit)
-	case g.ttl < time.Second:
-		return fmt.Errorf("%w: --ttl must be 1s or more, not %s", errGrant, g.ttl)
-	case g.window != 0 && (g.window < time.Second || g.window%time.Second != 0):
-		return fmt.Errorf("%w: --window must be whole seconds, not %s", errGrant, g.window)
+	return nil
+}
+
+func checkTTL(ttl time.Duration) error {
+	if ttl < time.Second {
+		return fmt.Errorf("%w: --ttl must be 1s or more, not %s", errGrant, ttl)
+	}
+	return nil
+}
+
+func checkWindow(window time.Duration) error {
+	if window != 0 && (window < time.Second || window%time.Second != 0) {
+		return fmt.Errorf("%w: --window must be whole seconds, not %s", errGrant, window)
+	}
+	return nil
+}
+
+// maxLabel keeps a record small: each gateway remembers those it has seen.
+const maxLabel = 200
+
+func checkLabel(label string) error {
+	if utf8.RuneCountInString(label) > maxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
+		return fmt.Errorf("%w: --label must be at most %d characters, and nothing that cannot be seen", errGrant, maxLabel)
 	}
 	return nil
 }
@@ -63,37 +114,83 @@ type issued struct {
 	AllowedRoutes []string  `json:"allowed_routes"`
 	RateLimit     int64     `json:"rate_limit"`
 	Window        string    `json:"window,omitempty"`
+	Algorithm     string    `json:"algorithm,omitempty"`
+	Burst         int64     `json:"burst,omitempty"`
+	MaxDelay      string    `json:"max_delay,omitempty"`
+	Label         string    `json:"label,omitempty"`
+	DryRun        bool      `json:"dry_run,omitempty"` // there is no such record
 }
 
-// issue makes a key: a record in Redis, and the JWT that names it. The JWT is
-// signed first, so that no record is left behind by a key that cannot sign.
-func issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g grant) (issued, error) {
-	now := time.Now()
-	exp := now.Add(g.ttl + time.Second - 1).Unix() // whole seconds, rounded up to keep the promise of --ttl
+// newToken makes a key and signs its JWT. It writes nothing.
+func newToken(book *ledger.Ledger, key jwtauth.Key, g grant, now time.Time) (ledger.Grant, issued, error) {
+	end := endAfter(now, g.ttl)
 	record := ledger.Grant{
-		APIKey:        jwtauth.NewAPIKey(),
-		RateLimit:     g.limit,
-		ExpiresAt:     time.Unix(exp, 0).UTC(),
-		AllowedRoutes: g.routes,
-		Expires:       exp,
-		IssuedAt:      now.Unix(),
-	}
-	if g.window != 0 {
-		record.Window = g.window.String()
+		APIKey: jwtauth.NewAPIKey(), RateLimit: g.limit, ExpiresAt: end, AllowedRoutes: g.routes,
+		Expires: end.Unix(), IssuedAt: now.Unix(),
+		Window: durationText(g.window), Algorithm: g.algorithm, Burst: g.burst, MaxDelay: durationText(g.maxDelay), Label: g.label,
 	}
 	jwt, err := key.Sign(jwtauth.Claims{
 		APIKey: record.APIKey, RateLimit: record.RateLimit, ExpiresAt: record.ExpiresAt,
 		AllowedRoutes: record.AllowedRoutes, Expires: record.Expires, IssuedAt: record.IssuedAt,
 	})
-	if err != nil {
-		return issued{}, err
-	}
-	name, err := book.Create(ctx, record, g.ttl)
-	if err != nil {
-		return issued{}, err
-	}
-	return issued{
-		APIKey: record.APIKey, StorageKey: name, JWT: jwt, ExpiresAt: record.ExpiresAt,
+	return record, issued{
+		APIKey: record.APIKey, StorageKey: book.RecordName(record.APIKey), JWT: jwt, ExpiresAt: record.ExpiresAt,
 		AllowedRoutes: record.AllowedRoutes, RateLimit: record.RateLimit, Window: record.Window,
-	}, nil
+		Algorithm: record.Algorithm, Burst: record.Burst, MaxDelay: record.MaxDelay, Label: record.Label,
+	}, err
+}
+
+// issue makes a key: a record in Redis, and the JWT that names it. The JWT is
+// signed first, so that no record is left behind by a key that cannot sign.
+func issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g grant) (issued, error) {
+	record, made, err := newToken(book, key, g, time.Now())
+	if err != nil {
+		return issued{}, err
+	}
+	if _, err := book.Create(ctx, record, g.ttl); err != nil {
+		return issued{}, err
+	}
+	return made, nil
+}
+
+// reissue signs another JWT for a key that there is, as its record now stands. It
+// ends with the record, or after ttl if that is sooner; 0 is as late as can be.
+func reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey string, ttl time.Duration, now time.Time) (issued, error) {
+	e, err := book.Lookup(ctx, apiKey)
+	switch {
+	case err != nil:
+		return issued{}, err
+	case e.Record == nil:
+		return issued{}, e.Problem
+	}
+	end := endAfter(now, cmp.Or(ttl, defaultTTL))
+	if last := e.End(now); !last.IsZero() && (ttl == 0 || last.Before(end)) {
+		end = last.Truncate(time.Second).UTC()
+	}
+	if !now.Before(end) {
+		return issued{}, fmt.Errorf("%w since %s: give it more time with 'tykctl token update --ttl'", ledger.ErrExpired, end.Format(time.RFC3339))
+	}
+	made := issued{
+		APIKey: apiKey, StorageKey: e.Name, ExpiresAt: end, AllowedRoutes: e.Record.Routes.Patterns(),
+		RateLimit: e.Record.Limit.Permits, Window: durationText(e.Record.Limit.Window),
+		Algorithm: string(e.Record.Limit.Algorithm), Burst: e.Record.Limit.Burst,
+		MaxDelay: durationText(e.Record.Limit.MaxDelay), Label: e.Record.Label,
+	}
+	made.JWT, err = key.Sign(jwtauth.Claims{
+		APIKey: apiKey, RateLimit: made.RateLimit, ExpiresAt: end, AllowedRoutes: made.AllowedRoutes,
+		Expires: end.Unix(), IssuedAt: now.Unix(),
+	})
+	return made, err
+}
+
+// endAfter is in whole seconds, rounded up to keep the promise of ttl.
+func endAfter(now time.Time, ttl time.Duration) time.Time {
+	return time.Unix(now.Add(ttl+time.Second-1).Unix(), 0).UTC()
+}
+
+func durationText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }

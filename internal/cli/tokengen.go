@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,27 +11,33 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // storeWait is how long an operator's command waits for Redis.
 const storeWait = 1500 * time.Millisecond
 
 type tokenGenOptions struct {
-	routes string
-	grant  grant
-	redis  string
-	prefix string
-	secret string
-	kid    string
-	output string
+	with signing
+	kid  string
+
+	routes   string
+	grant    grant
+	ttl      daysValue
+	ttlGiven bool
+	apiKey   string
+	count    int
+	dryRun   bool
+	output   string
 }
 
-func (a *app) tokenGenCommand() *cobra.Command {
-	o := &tokenGenOptions{}
+func (a *app) tokenGenCommand(where *store) *cobra.Command {
+	o := &tokenGenOptions{ttl: daysValue(defaultTTL)}
 	cmd := &cobra.Command{
 		Use:   "gen",
 		Short: "Make a token: a record in Redis and the JWT that names it",
@@ -42,46 +48,73 @@ the key's next request.
 A route is a path (/api/v1/test), may have * for one segment (/users/*) or /** at
 its end for all beneath (/files/**), and a method in front ("GET /users/*").
 
-The secret is application.token.jwt_secret, from the file or, with --env, from the
-environment. --secret works too, but other users of this host can see it there.
+With --api-key it makes no key but another JWT for one that there is, and takes
+limit, routes and end from its record. With --count it makes several keys: with
+-o json one object a line. With --dry-run it only shows what it would make.
 
-Exit codes: 0 made, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
+The secret is application.token.jwt_secret, from the file or, with --env, from the
+environment; or --secret-file. --secret works too, but other users of this host
+can see it there.
+
+Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
+4 Redis unreachable.`,
 		Example: `  tykctl token gen --config config.json
-  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 --window 10s --ttl 720h -o json`,
+  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 --window 10s --ttl 30d --label 'ACME, billing' -o json
+  tykctl token gen --api-key $API_KEY --secret-file secret.txt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.grant.routes = splitList(o.routes)
-			if err := o.grant.check(); err != nil {
+			o.ttlGiven = cmd.Flags().Changed("ttl")
+			if err := o.check(cmd.Flags()); err != nil {
 				return usage(cmd, err)
 			}
-			if err := checkOutput(o.output); err != nil {
-				return usage(cmd, err)
-			}
-			return a.tokenGen(cmd.Context(), o)
+			return a.tokenGen(cmd.Context(), where, o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.routes, "routes", "/api/v1/test,/api/v1/test2", "the routes the key may use, separated by commas")
-	f.DurationVar(&o.grant.ttl, "ttl", 24*time.Hour, "how long the key lives")
+	f.Var(&o.ttl, "ttl", "how long the key lives, as in 24h or 30d")
 	f.Int64Var(&o.grant.limit, "limit", 10, "requests the key may make in each window")
 	f.DurationVar(&o.grant.window, "window", 0, "the limit's window (default: application.rate_limit.window)")
-	f.StringVar(&o.redis, "redis", "", "Redis' `host:port`, several with commas for a Cluster (default: the configuration's)")
-	f.StringVar(&o.prefix, "prefix", "", `what stands before the api_key in the record's name (default: the configuration's, "token:")`)
-	f.StringVar(&o.secret, "secret", "", "the secret to sign with (default: the configuration's)")
+	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts (default fixed_window)")
+	completeAlgorithm(cmd)
+	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it (default: the limit)")
+	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, for algorithms that know it")
+	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
+	f.StringVar(&o.apiKey, "api-key", "", "make another JWT for this `key`, from its record")
+	f.IntVar(&o.count, "count", 1, "how many keys to make")
+	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and do not ask Redis")
+	o.with.flags(cmd)
 	f.StringVar(&o.kid, "kid", "", "sign with this `key` of application.token.keys (default: jwt_secret, else the newest in use)")
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &o.output)
 	return cmd
 }
 
-func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
-	flags := storeFlags(o.redis)
-	if o.prefix != "" {
-		flags["application.token.prefix"] = o.prefix
+// ofRecord are the flags that a record decides about.
+var ofRecord = []string{"routes", "limit", "window", "algorithm", "burst", "max-delay", "label", "count", "dry-run"}
+
+func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
+	o.grant.routes, o.grant.ttl = splitList(o.routes), time.Duration(o.ttl)
+	if err := o.grant.check(); err != nil {
+		return err
 	}
-	if o.secret != "" {
-		flags["application.token.jwt_secret"] = o.secret
+	if o.count < 1 {
+		return fmt.Errorf("--count must be 1 or more, not %d", o.count)
 	}
-	cfg, err := a.load(flags, requireKey)
+	if o.apiKey != "" {
+		for _, name := range ofRecord {
+			if given.Changed(name) {
+				return fmt.Errorf("--%s does not go with --api-key, whose record decides", name)
+			}
+		}
+		if !jwtauth.ValidAPIKey(o.apiKey) {
+			return errors.New("--api-key: not an api_key (16 to 128 letters, digits, - and _)")
+		}
+	}
+	return cmp.Or(o.with.check(), checkOutput(o.output))
+}
+
+func (a *app) tokenGen(ctx context.Context, where *store, o *tokenGenOptions) error {
+	cfg, err := a.loadWith(where, &o.with, requireKey)
 	if err != nil {
 		return err
 	}
@@ -89,24 +122,56 @@ func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
 	if err != nil {
 		return err
 	}
-	book := openStore(cfg)
-	defer func() { _ = book.Close() }()
-	made, err := issue(ctx, book, key, o.grant)
-	if err != nil {
-		return storeError(err, cfg)
-	}
-	if publicSecret(cfg) {
+	err = withStore(cfg, func(book *ledger.Ledger) error {
+		for i := range o.count {
+			made, err := o.make(ctx, book, key)
+			if err != nil {
+				return err
+			}
+			if err := a.showIssued(made, i, o.output, scheme(cfg)+"://"+localAddr(cfg)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && publicSecret(cfg) {
 		fmt.Fprintln(a.err, "tykctl: signed with the published example secret: for trying out only, see 'tykctl secret --help'")
 	}
-	if o.output == "json" {
-		return json.NewEncoder(a.out).Encode(made)
+	return err
+}
+
+func (o *tokenGenOptions) make(ctx context.Context, book *ledger.Ledger, key jwtauth.Key) (issued, error) {
+	switch {
+	case o.dryRun:
+		_, made, err := newToken(book, key, o.grant, time.Now())
+		made.DryRun = true
+		return made, err
+	case o.apiKey != "" && o.ttlGiven:
+		return reissue(ctx, book, key, o.apiKey, o.grant.ttl, time.Now())
+	case o.apiKey != "":
+		return reissue(ctx, book, key, o.apiKey, 0, time.Now())
 	}
-	return printIssued(a.out, made, scheme(cfg)+"://"+localAddr(cfg))
+	return issue(ctx, book, key, o.grant)
+}
+
+// showIssued prints the n-th of the tokens that one command makes.
+func (a *app) showIssued(made issued, n int, output, url string) error {
+	if output == "json" {
+		return writeJSON(a.out, made)
+	}
+	if n > 0 {
+		fmt.Fprintln(a.out)
+	}
+	return printIssued(a.out, made, url)
 }
 
 // printIssued is the original's text; its labels and their order are fixed.
 func printIssued(w io.Writer, t issued, url string) error {
-	_, err := fmt.Fprintf(w, `Token created successfully!
+	title := "Token created successfully!"
+	if t.DryRun {
+		title = "Token not created: this is a dry run."
+	}
+	_, err := fmt.Fprintf(w, `%s
 api_key:        %s
 storage_key:    %s
 jwt:            %s
@@ -115,14 +180,17 @@ allowed routes: %s
 curl example:
   %s
 `,
-		t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
-		strings.Join(t.AllowedRoutes, ", "), curlLine(t, url))
+		title, t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
+		printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, url))
 	return err
 }
 
 // curlLine is a request that the token is allowed to make, ready to be pasted.
 // From loopback the name in a certificate cannot be right, so curl is not to look.
 func curlLine(t issued, url string) string {
+	if len(t.AllowedRoutes) == 0 {
+		return "none: the record allows no route"
+	}
 	method, path := route.Sample(t.AllowedRoutes[0])
 	line := "curl -i "
 	if strings.HasPrefix(url, "https:") {
@@ -131,7 +199,7 @@ func curlLine(t issued, url string) string {
 	if method != "" && method != "GET" {
 		line += "-X " + method + " "
 	}
-	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, path)
+	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(printable(path), "'", `'\''`))
 }
 
 // storeFlags turns --redis into the options that it overrides.

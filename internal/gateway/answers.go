@@ -34,6 +34,21 @@ const (
 	ReasonInternal            Reason = "internal_error" // a fault of this program
 )
 
+// Stage is a step of a request's way, in whose order it is taken.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageRequest   Stage = "request"   // the target, the method, the header
+	StageBearer    Stage = "bearer"    // there is one token
+	StageSignature Stage = "signature" // it is a JWT of ours
+	StageClaims    Stage = "claims"    // that says what it must, and is in its time
+	StageRecord    Stage = "record"    // there is a live record of its key
+	StageRoute     Stage = "route"     // which allows this method and path
+	StageLimit     Stage = "limit"     // and has a permit left
+	StageForward   Stage = "forward"   // to the backend
+)
+
 // statusClientGone is nginx's number for a client that left; it is logged and
 // counted but never sent, since nobody is there to read it.
 const statusClientGone = 499
@@ -59,40 +74,42 @@ const (
 	tokenDetail = "The bearer token is not valid here."
 )
 
-// answers is the one table from error to answer. The first row whose error is
-// in the chain counts.
+// answers is the one table from error to answer, each with the stage that
+// refuses. The first row whose error is in the chain counts.
 var answers = []struct {
 	is error
+	Stage
 	answer
 }{
-	{inbound.ErrTargetTooLong, answer{http.StatusRequestURITooLong, ReasonTooLarge, "", none}},
-	{inbound.ErrHeadersTooLarge, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
-	{inbound.ErrBodyTooLarge, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
-	{inbound.ErrMethod, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
-	{inbound.ErrUntrusted, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
-	{inbound.ErrMalformed, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
+	{inbound.ErrTargetTooLong, StageRequest, answer{http.StatusRequestURITooLong, ReasonTooLarge, "", none}},
+	{inbound.ErrHeadersTooLarge, StageRequest, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
+	{inbound.ErrBodyTooLarge, StageRequest, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
+	{inbound.ErrMethod, StageRequest, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
+	{inbound.ErrUntrusted, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
+	{inbound.ErrMalformed, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 
-	{inbound.ErrNoToken, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},
-	{inbound.ErrBadToken, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
-	{jwtauth.ErrExpired, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
-	{jwtauth.ErrInvalid, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
+	{inbound.ErrNoToken, StageBearer, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},
+	{inbound.ErrBadToken, StageBearer, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
+	{jwtauth.ErrExpired, StageClaims, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
+	{jwtauth.ErrClaims, StageClaims, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
+	{jwtauth.ErrInvalid, StageSignature, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
 
-	{ledger.ErrUnknown, answer{http.StatusUnauthorized, ReasonUnknownToken, tokenDetail, challenge(badToken)}},
-	{ledger.ErrExpired, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
-	{ledger.ErrRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
-	{ledger.ErrUnavailable, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
+	{ledger.ErrUnknown, StageRecord, answer{http.StatusUnauthorized, ReasonUnknownToken, tokenDetail, challenge(badToken)}},
+	{ledger.ErrExpired, StageRecord, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
+	{ledger.ErrRecord, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
+	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
-	{errRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
-	{errLimited, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for this window.", none}},
+	{errRoute, StageRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
+	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for this window.", none}},
 
-	{upstream.ErrGone, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
-	{context.Canceled, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
-	{upstream.ErrBodyTooLarge, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "The request's body is too large.", none}},
-	{upstream.ErrBody, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
-	{upstream.ErrUnreachable, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
-	{upstream.ErrTimeout, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not answer in time.", none}},
-	{upstream.ErrInvalid, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid answer.", none}},
-	{upstream.ErrCut, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's answer was cut off.", none}},
+	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
+	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
+	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "The request's body is too large.", none}},
+	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
+	{upstream.ErrUnreachable, StageForward, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
+	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not answer in time.", none}},
+	{upstream.ErrInvalid, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid answer.", none}},
+	{upstream.ErrCut, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's answer was cut off.", none}},
 }
 
 var (
@@ -104,14 +121,14 @@ var (
 func challenge(value string) [2]string { return [2]string{"Www-Authenticate", value} }
 
 // answerTo finds an error's row. An error without one is a fault of this program.
-func answerTo(err error) answer {
+func answerTo(err error) (answer, Stage) {
 	for _, row := range answers {
 		if errors.Is(err, row.is) {
 			if row.detail == "" {
 				row.detail = err.Error()
 			}
-			return row.answer
+			return row.answer, row.Stage
 		}
 	}
-	return answer{http.StatusInternalServerError, ReasonInternal, "The gateway failed.", none}
+	return answer{http.StatusInternalServerError, ReasonInternal, "The gateway failed.", none}, StageForward
 }

@@ -36,6 +36,7 @@ func TestAnswers(t *testing.T) {
 		{inbound.ErrNoToken, 401, "missing_token", `Www-Authenticate: Bearer realm="tykctl"`},
 		{inbound.ErrBadToken, 401, "invalid_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{jwtauth.ErrInvalid, 401, "invalid_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{jwtauth.ErrClaims, 401, "invalid_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{jwtauth.ErrExpired, 401, "expired_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{ledger.ErrUnknown, 401, "unknown_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{ledger.ErrExpired, 401, "expired_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
@@ -54,13 +55,13 @@ func TestAnswers(t *testing.T) {
 		{upstream.ErrBody, 400, "bad_request", ""},
 		{errors.New("never heard of"), 500, "internal_error", ""},
 	} {
-		a := answerTo(fmt.Errorf("while testing: %w", tt.err))
+		a, stage := answerTo(fmt.Errorf("while testing: %w", tt.err))
 		header := strings.TrimSuffix(strings.Join(a.header[:], ": "), ": ")
 		if a.status != tt.status || string(a.reason) != tt.reason || !strings.HasPrefix(header, tt.header) || (tt.header == "") != (header == "") {
 			t.Errorf("%v: %d %s %q, want %d %s %q", tt.err, a.status, a.reason, header, tt.status, tt.reason, tt.header)
 		}
-		if a.detail == "" {
-			t.Errorf("%v: the client is told nothing", tt.err)
+		if a.detail == "" || stage == "" {
+			t.Errorf("%v: the client is told %q, of the stage %q", tt.err, a.detail, stage)
 		}
 	}
 }

@@ -49,21 +49,41 @@ func (x Exchange) Overhead() time.Duration { return max(x.Total-x.Upstream-x.Red
 
 // admit takes a request through every stage before the backend. The values that
 // one stage yields are the arguments of the next, so none can be left out.
-func (g *Gateway) admit(ctx context.Context, req *inbound.Request) (admission, error) {
+func (g *Gateway) admit(ctx context.Context, req *inbound.Request, how settling) (admission, error) {
 	token, err := g.Verifier.Verify(req.Bearer, g.Now())
 	if err != nil {
 		return admission{}, err
 	}
-	permit, err := g.Ledger.Take(ctx, token.APIKey, func(rec *ledger.Record) error {
+	permit, err := g.permit(ctx, token.APIKey, req, how)
+	return admission{token: token, permit: permit}, err
+}
+
+// settling says whether a request that may pass takes its permit: those that are
+// served do, those that are explained only look.
+type settling bool
+
+const (
+	take settling = true
+	look settling = false
+)
+
+// permit settles what a genuine key may do.
+func (g *Gateway) permit(ctx context.Context, apiKey string, req *inbound.Request, how settling) (permit ledger.Permit, err error) {
+	allow := func(rec *ledger.Record) error {
 		if !rec.Routes.Allows(req.Method, req.Path) {
 			return errRoute
 		}
 		return nil
-	})
+	}
+	if how == take { // called by name: through a variable, allow would be on the heap
+		permit, err = g.Ledger.Take(ctx, apiKey, allow)
+	} else {
+		permit, err = g.Ledger.Peek(ctx, apiKey, allow)
+	}
 	if err == nil && !permit.Decision.Allowed() {
 		err = errLimited
 	}
-	return admission{token: token, permit: permit}, err
+	return permit, err
 }
 
 // admission is what the stages established about a request.
@@ -81,7 +101,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, err := g.Inbound.Read(r)
 	var adm admission
 	if err == nil {
-		adm, err = g.admit(r.Context(), &req)
+		adm, err = g.admit(r.Context(), &req, take)
 	}
 	own := g.header(&req, &adm)
 	var res upstream.Result
@@ -137,7 +157,7 @@ const refusalWrite = 5 * time.Second
 
 // refuse writes the answer to err, unless there is nobody or no way to tell.
 func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own http.Header, err error) (int, Reason) {
-	a := answerTo(err)
+	a, _ := answerTo(err)
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,13 +25,73 @@ type Entry struct {
 // [ErrUnavailable] if Redis did not say. A record that cannot be used is no
 // error; it is for the operator to see. Cost: one round trip.
 func (l *Ledger) Lookup(ctx context.Context, apiKey string) (Entry, error) {
-	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}
+	var entry Entry
+	found := false
+	err := l.lookup(ctx, []string{apiKey}, func(e Entry) error {
+		entry, found = e, true
+		return nil
+	})
+	if err == nil && !found {
+		err = ErrUnknown
+	}
+	return entry, err
+}
+
+// List hands every key that has a record to each, with what Redis holds of it,
+// in no order. A key that is there all the while comes at least once, and rarely
+// twice. It stops at the first error of each, which comes back as it is, and at
+// the first fault of Redis, an [ErrUnavailable]; what came before is sound.
+//
+// Cost: a walk over Redis' names, one more round trip for each page of them, and
+// the memory of one page. Redis goes on serving.
+func (l *Ledger) List(ctx context.Context, each func(Entry) error) error {
+	return l.walk(ctx, "", func(apiKeys []string) error { return l.lookup(ctx, apiKeys, each) })
+}
+
+// lookup hands those of the keys that there are to each, in their order. Cost:
+// one round trip.
+func (l *Ledger) lookup(ctx context.Context, apiKeys []string, each func(Entry) error) error {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	pipe := l.client.Pipeline()
-	get, ttl := pipe.Get(ctx, e.Name), pipe.PTTL(ctx, e.Name)
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	raw, err := get.Result()
+	gets, ttls := make([]*redis.StringCmd, len(apiKeys)), make([]*redis.DurationCmd, len(apiKeys))
+	for i, apiKey := range apiKeys {
+		name := l.recordKey(apiKey)
+		gets[i], ttls[i] = pipe.Get(ctx, name), pipe.PTTL(ctx, name)
+	}
+	_, err := pipe.Exec(ctx) // each command has its own error too
 	l.observe("record", start, err)
+	entries, faults := make([]Entry, len(apiKeys)), make([]error, len(apiKeys))
+	var readers sync.WaitGroup // reading records is most of what a list costs
+	for first := 0; first < len(apiKeys); first += readAtOnce {
+		readers.Go(func() {
+			for i := first; i < min(first+readAtOnce, len(apiKeys)); i++ {
+				entries[i], faults[i] = l.entry(apiKeys[i], gets[i], ttls[i])
+			}
+		})
+	}
+	readers.Wait()
+	for i, err := range faults {
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
+		if err == nil {
+			err = each(entries[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAtOnce is how many records one goroutine reads.
+const readAtOnce = 250
+
+func (l *Ledger) entry(apiKey string, get *redis.StringCmd, ttl *redis.DurationCmd) (Entry, error) {
+	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}
+	raw, err := get.Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return e, ErrUnknown
@@ -49,8 +110,56 @@ func (l *Ledger) Lookup(ctx context.Context, apiKey string) (Entry, error) {
 	return e, nil
 }
 
+// End is when the key stops being let in: when its record says so, or vanishes,
+// whichever comes first. It is zero if it never does.
+func (e Entry) End(now time.Time) time.Time {
+	var end time.Time
+	if e.Record != nil {
+		end = e.Record.Expires
+	}
+	if e.TTL >= 0 {
+		if gone := now.Add(e.TTL); end.IsZero() || gone.Before(end) {
+			end = gone
+		}
+	}
+	return end
+}
+
+// Peek answers as [Ledger.Take] would now, at the same cost of time at most, and
+// takes nothing. It never answers from memory.
+func (l *Ledger) Peek(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+	start := l.now()
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	rec, err := l.fetch(ctx, apiKey)
+	if err != nil {
+		return Permit{Waited: l.now().Sub(start)}, err
+	}
+	permit := Permit{Record: rec}
+	if err = l.authorise(rec, allow); err == nil {
+		var u ratelimit.Usage
+		u, err = l.Usage(ctx, apiKey, rec.Limit)
+		permit.Decision = next(u)
+	}
+	permit.Waited = l.now().Sub(start)
+	return permit, err
+}
+
+// next is the decision on one more permit.
+func next(u ratelimit.Usage) ratelimit.Decision {
+	d := ratelimit.Decision{Limit: u.Limit, Reset: u.Reset}
+	if u.Remaining < 1 {
+		d.RetryAfter = u.Reset
+		return d
+	}
+	d.Granted, d.Remaining = 1, u.Remaining-1
+	return d
+}
+
 // Usage tells how a key stands under a limit. It takes nothing.
 func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Usage, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	u, err := l.limiter.Usage(ctx, apiKey, limit)
 	l.observe("usage", start, err)
@@ -62,6 +171,8 @@ func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit
 
 // Reset gives a key back what it has used of a limit in the current window.
 func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit) error {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	err := l.limiter.Reset(ctx, apiKey, limit)
 	l.observe("reset", start, err)
@@ -69,4 +180,10 @@ func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit
 		return l.fault(apiKey, err)
 	}
 	return nil
+}
+
+// budget bounds one exchange with Redis, which must not take longer than
+// Options.Timeout, connecting included.
+func (l *Ledger) budget(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.opts.Timeout)
 }

@@ -84,7 +84,7 @@ type Permit struct {
 // [ErrUnavailable].
 func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	start := l.now()
-	budget, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	budget, cancel := l.budget(ctx)
 	defer cancel()
 
 	permit, err := l.take(budget, apiKey, allow)
@@ -204,6 +204,8 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 		return "", err
 	}
 	name := l.recordKey(g.APIKey)
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
 	start := l.now()
 	err = l.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
 	l.observe("create", start, err)
@@ -215,6 +217,9 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 	}
 	return name, nil
 }
+
+// RecordName is the name of a key's record in Redis.
+func (l *Ledger) RecordName(apiKey string) string { return l.recordKey(apiKey) }
 
 func (l *Ledger) recordKey(apiKey string) string {
 	if l.opts.cluster() {

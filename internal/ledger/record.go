@@ -16,6 +16,7 @@ type Record struct {
 	Limit   ratelimit.Limit
 	Routes  route.Set
 	Expires time.Time // zero when the record names no end of its own
+	Label   string    // for people; nothing is decided by it
 
 	raw string // the exact bytes in Redis: a permit is taken only while they still stand there
 }
@@ -29,7 +30,11 @@ type Grant struct {
 	AllowedRoutes []string  `json:"allowed_routes"`
 	Expires       int64     `json:"exp"`
 	IssuedAt      int64     `json:"iat"`
-	Window        string    `json:"window,omitempty"` // a duration; empty means the gateway's default
+	Window        string    `json:"window,omitempty"`    // a duration; empty means the gateway's default
+	Algorithm     string    `json:"algorithm,omitempty"` // empty means a fixed window
+	Burst         int64     `json:"burst,omitempty"`
+	MaxDelay      string    `json:"max_delay,omitempty"` // a duration
+	Label         string    `json:"label,omitempty"`     // for people: whom the key is for
 }
 
 // stored is the lenient reading of a record: other programs write numbers as
@@ -42,6 +47,7 @@ type stored struct {
 	Expires       json.Number         `json:"exp"`
 	Window        string              `json:"window"`
 	Algorithm     ratelimit.Algorithm `json:"algorithm"`
+	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
 }
 
 // decode reads a record of apiKey. What cannot be understood is an error,
@@ -71,7 +77,8 @@ func decode(raw, apiKey string, window time.Duration) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, raw: raw}, nil
+	label, _ := s.Label.(string)
+	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: label, raw: raw}, nil
 }
 
 // end is the earlier of expires_at and exp, so that shortening either counts.

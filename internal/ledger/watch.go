@@ -32,7 +32,7 @@ func (l *Ledger) Ready() error {
 
 // Ping asks Redis for a sign of life, within the request's time budget.
 func (l *Ledger) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.opts.Timeout)
+	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
 	err := l.client.Ping(ctx).Err()

@@ -19,6 +19,9 @@ func TestNewAPIKey(t *testing.T) {
 		if !jwtauth.ValidAPIKey(key) {
 			t.Fatalf("%q is not valid", key)
 		}
+		if key[0] == '-' {
+			t.Fatalf("%q looks like an option", key)
+		}
 		if seen[key] {
 			t.Fatalf("%q came twice", key)
 		}

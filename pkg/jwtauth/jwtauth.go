@@ -30,18 +30,24 @@ const (
 	maxNumericDate = 253402300799
 )
 
-// Every error about a token wraps exactly one of these. The text says what is
-// wrong with it and never holds any part of it.
+// Every error about a token wraps exactly one of ErrInvalid and ErrExpired. The
+// text says what is wrong with it and never holds any part of it.
 var (
 	// ErrInvalid means that the token can never be accepted, or not yet.
 	ErrInvalid = errors.New("invalid token")
 	// ErrExpired means that the token is sound in every other way: only its
 	// time has passed.
 	ErrExpired = errors.New("expired token")
+	// ErrClaims is an ErrInvalid whose signature holds: what is wrong was signed.
+	ErrClaims = fmt.Errorf("%w", ErrInvalid)
 )
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+func invalidClaims(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrClaims, fmt.Sprintf(format, args...))
 }
 
 // Claims is what a token carries, in the order in which it is written.

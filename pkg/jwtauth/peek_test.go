@@ -1,6 +1,7 @@
 package jwtauth_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -47,5 +48,43 @@ func TestPeekRefuses(t *testing.T) {
 			}
 			checkRefusal(t, err, jwtauth.ErrInvalid, tt.reason)
 		})
+	}
+}
+
+func TestCheckClaimsIsVerifyWithoutTheSignature(t *testing.T) {
+	forged := func(payload string) string { return encode(`{"alg":"none"}`) + "." + encode(payload) + "." }
+	if err := jwtauth.CheckClaims(forged(payload()), now); err != nil {
+		t.Errorf("sound claims: %v", err)
+	}
+	for _, tt := range []struct {
+		name, token string
+		is          error
+		reason      string
+	}{
+		{"expired", forged(`{"api_key":"` + apiKey + `","exp":1}`), jwtauth.ErrExpired, "since 1970-01-01T00:00:01Z"},
+		{"no end", forged(`{"api_key":"` + apiKey + `"}`), jwtauth.ErrClaims, `claim "exp" is missing`},
+		{"said twice", forged(`{"exp":1,"exp":2}`), jwtauth.ErrClaims, "payload: "},
+		{"no token", "x.y", jwtauth.ErrInvalid, "not three parts"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := jwtauth.CheckClaims(tt.token, now)
+			if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.reason) {
+				t.Errorf("got %v, want %q", err, tt.reason)
+			}
+		})
+	}
+}
+
+// What a signature covers is told apart from what anyone could have written.
+func TestErrClaimsMeansThatTheSignatureHolds(t *testing.T) {
+	v := newVerifier(t, "HS256")
+	sound := `{"api_key":"` + apiKey + `"}` // no exp
+	if _, err := v.Verify(seal(secret, header, sound), now); !errors.Is(err, jwtauth.ErrClaims) || !errors.Is(err, jwtauth.ErrInvalid) {
+		t.Errorf("a signed token without exp: %v, want ErrClaims", err)
+	}
+	for _, token := range []string{seal("another secret, of more than 32 bytes!", header, sound), seal(secret, `{"alg":"none"}`, sound)} {
+		if _, err := v.Verify(token, now); errors.Is(err, jwtauth.ErrClaims) || !errors.Is(err, jwtauth.ErrInvalid) {
+			t.Errorf("a forged token: %v, want ErrInvalid alone", err)
+		}
 	}
 }

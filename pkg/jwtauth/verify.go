@@ -60,8 +60,9 @@ func NewVerifier(keys ...Key) (*Verifier, error) {
 // All other claims, "rate_limit", "expires_at" and "allowed_routes" among them,
 // are informational: only their syntax is read.
 //
-// Every error wraps exactly one of [ErrInvalid] and [ErrExpired]. A token whose
-// header is the one that [Key.Sign] writes costs one allocation beside its HMAC.
+// Every error wraps exactly one of [ErrInvalid] and [ErrExpired], and [ErrClaims]
+// too when the signature holds and the payload is at fault. A token whose header
+// is the one that [Key.Sign] writes costs one allocation beside its HMAC.
 func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
 	at := now.Unix()
 	if known := v.memory.find(token); known != nil {
@@ -99,12 +100,17 @@ func (v *Verifier) read(token string, now int64) (*Key, trustedClaims, error) {
 	if err := key.matches(p.signed, p.signature); err != nil {
 		return nil, trustedClaims{}, err
 	}
+	claims, err := p.claims()
+	return key, claims, err
+}
+
+// claims reads the payload. The signature is the caller's business.
+func (p parts) claims() (trustedClaims, error) {
 	payload, ok := decode(make([]byte, 0, 512), p.payload)
 	if !ok {
-		return nil, trustedClaims{}, notCanonical("payload")
+		return trustedClaims{}, invalidClaims("payload is not canonical base64url")
 	}
-	claims, err := readClaims(payload)
-	return key, claims, err
+	return readClaims(payload)
 }
 
 // trustedClaims are the claims that decide. A time that is absent is -1.
@@ -134,7 +140,7 @@ func readClaims(payload []byte) (trustedClaims, error) {
 		case "rate_limit", "expires_at", "allowed_routes":
 		default:
 			if known, ok := caseVariant(r.name(), claimNames); ok {
-				err = invalid("a claim differs from %q only in case", known)
+				err = invalidClaims("a claim differs from %q only in case", known)
 			}
 		}
 		if err != nil {
@@ -142,7 +148,7 @@ func readClaims(payload []byte) (trustedClaims, error) {
 		}
 	}
 	if err := r.err(); err != nil {
-		return trustedClaims{}, invalid("payload: %v", err)
+		return trustedClaims{}, invalidClaims("payload: %v", err)
 	}
 	return c, nil
 }
@@ -152,13 +158,13 @@ func readClaims(payload []byte) (trustedClaims, error) {
 func (c trustedClaims) at(now int64) (Token, error) {
 	switch {
 	case c.apiKey == "":
-		return Token{}, invalid(`claim "api_key" is missing`)
+		return Token{}, invalidClaims(`claim "api_key" is missing`)
 	case c.expires < 0:
-		return Token{}, invalid(`claim "exp" is missing`)
+		return Token{}, invalidClaims(`claim "exp" is missing`)
 	case c.issuedAt > now+leeway:
-		return Token{}, invalid(`claim "iat" is in the future`)
+		return Token{}, invalidClaims(`claim "iat" is in the future`)
 	case c.notBefore > now+leeway:
-		return Token{}, invalid(`claim "nbf" is in the future`)
+		return Token{}, invalidClaims(`claim "nbf" is in the future`)
 	}
 	expires := time.Unix(c.expires, 0).UTC()
 	if c.expires <= now {
@@ -169,11 +175,11 @@ func (c trustedClaims) at(now int64) (Token, error) {
 
 func apiKeyClaim(r *objectReader) (string, error) {
 	if r.kind() != '"' {
-		return "", invalid(`claim "api_key" is not a string`)
+		return "", invalidClaims(`claim "api_key" is not a string`)
 	}
 	key := string(r.value())
 	if !ValidAPIKey(key) {
-		return "", invalid(`claim "api_key" is not 16 to 128 letters, digits, "_" or "-"`)
+		return "", invalidClaims(`claim "api_key" is not 16 to 128 letters, digits, "_" or "-"`)
 	}
 	return key, nil
 }
@@ -182,9 +188,9 @@ func timeClaim(r *objectReader, name string) (int64, error) {
 	seconds, err := strconv.ParseInt(string(r.value()), 10, 64)
 	switch {
 	case r.kind() != '-' && r.kind() != '0', errors.Is(err, strconv.ErrSyntax):
-		return 0, invalid("claim %q is not an integer", name)
+		return 0, invalidClaims("claim %q is not an integer", name)
 	case err != nil, r.kind() == '-', seconds > maxNumericDate:
-		return 0, invalid("claim %q is out of range", name)
+		return 0, invalidClaims("claim %q is out of range", name)
 	}
 	return seconds, nil
 }

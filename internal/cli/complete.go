@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+// What the shell is offered when an api_key is completed. The time leaves room
+// for the program's own start within the 300 ms that a keystroke may take.
+const (
+	completeWithin = 250 * time.Millisecond
+	completeAtMost = 100
+)
+
+// completeFlag has the shell offer the values that a flag can have; without any
+// it offers nothing, instead of files.
+func completeFlag(cmd *cobra.Command, flag string, values ...string) {
+	// It fails for a flag that is not there, which a test looks after.
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeAlgorithm has the shell offer the algorithms that the limiter knows.
+func completeAlgorithm(cmd *cobra.Command) {
+	var known []string
+	for _, name := range []ratelimit.Algorithm{"fixed_window", "sliding_window", "token_bucket", "leaky_bucket"} {
+		if (ratelimit.Limit{Algorithm: name, Permits: 1, Window: time.Minute}).Validate() == nil {
+			known = append(known, string(name))
+		}
+	}
+	completeFlag(cmd, "algorithm", known...)
+}
+
+// outputFlag declares -o, the choice between text for people and JSON for
+// scripts; checkOutput holds it to these.
+func outputFlag(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
+	completeFlag(cmd, "output", "text", "json")
+}
+
+// completeKey is completeKeys for a command that takes one.
+func (a *app) completeKey(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeKeys(cmd, args, typed)
+}
+
+// completeKeys has the shell offer the api_keys in Redis that begin as typed. A
+// line is being typed, so whatever goes wrong is passed over in silence.
+func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+	defer cancel()
+	flag := func(name string) string { value, _ := cmd.Flags().GetString(name); return value }
+	found := make(chan []string, 2)
+	go func() { // a command in flight heeds no context's end
+		s := &store{redis: flag("redis"), prefix: flag("prefix")}
+		_ = a.withKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
+			keys, err := book.Keys(ctx, typed, completeAtMost)
+			found <- keys
+			return err
+		})
+		found <- nil
+	}()
+	select {
+	case keys := <-found:
+		keys = slices.DeleteFunc(keys, func(key string) bool {
+			return slices.Contains(args, key) || typed == "" && key[0] == '-' // it would be taken for a flag
+		})
+		slices.Sort(keys)
+		return keys, cobra.ShellCompDirectiveNoFileComp
+	case <-ctx.Done():
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+)
+
+// doctorWait bounds each check. They are made side by side.
+const doctorWait = 2 * time.Second
+
+// finding is what one check found. Its JSON form is fixed for scripts.
+type finding struct {
+	Check  string  `json:"check"`
+	Result outcome `json:"result"`
+	Detail string  `json:"detail"`
+	Advice string  `json:"advice,omitempty"` // what to do about it
+}
+
+type outcome string
+
+const (
+	fine    outcome = "ok"
+	warning outcome = "warn" // it serves, but not as it should
+	failure outcome = "fail" // it does not serve
+)
+
+func ok(check, detail string) finding { return finding{check, fine, detail, ""} }
+func warn(check, detail, advice string) finding {
+	return finding{check, warning, detail, advice}
+}
+func fail(check, detail, advice string) finding {
+	return finding{check, failure, detail, advice}
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	s := &store{}
+	var output string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check everything that the gateway needs, and say what to do",
+		Long: `Checks the configuration, the secret, Redis, the backend and the system, and says
+what to do about each thing that is not as it should be. It changes nothing:
+what Redis' user may do is tried on names that no key has.
+
+Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 4 Redis unreachable.`,
+		Example: `  tykctl doctor --config /etc/tykctl/config.json --env
+  tykctl doctor -o json | jq '.checks[] | select(.result != "ok")'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return usage(cmd, err)
+			}
+			findings, err := a.examine(cmd.Context(), s)
+			if output == "json" {
+				report := struct {
+					OK     bool      `json:"ok"`
+					Checks []finding `json:"checks"`
+				}{err == nil, findings}
+				return errors.Join(writeJSON(a.out, report), err)
+			}
+			return errors.Join(a.printFindings(findings), err)
+		},
+	}
+	s.flags(cmd)
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+// examine makes all checks. The error says that some failed, or that Redis did
+// not answer.
+func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorWait)
+	defer cancel()
+	cfg, wrong := a.load(s.overrides(), serveRequires...)
+	findings := []finding{judgeConfig(cfg, wrong)}
+	if wrong != nil {
+		cfg, _ = a.load(s.overrides()) // the other checks can do without what is only missing
+	}
+	var away error
+	if cfg != nil {
+		var redis, backend []finding
+		var all sync.WaitGroup
+		all.Go(func() { redis, away = examineRedis(ctx, cfg) })
+		all.Go(func() { backend = examineBackend(ctx, cfg.Application.TargetHost) })
+		all.Wait()
+		findings = slices.Concat(findings, judgeSecret(cfg), redis, backend)
+	}
+	findings = slices.Concat(findings, judgeFiles(openFiles()))
+	failed := 0
+	for _, f := range findings {
+		if f.Result == failure {
+			failed++
+		}
+	}
+	switch {
+	case away != nil:
+		return findings, away
+	case failed > 0:
+		return findings, fmt.Errorf("%d of %d checks failed", failed, len(findings))
+	}
+	return findings, nil
+}
+
+// examineRedis asks Redis. The error is that of a Redis that does not answer.
+func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
+	book := openStore(cfg)
+	defer func() { _ = book.Close() }()
+	facts, err := book.Examine(ctx)
+	if err != nil {
+		err = storeError(err, cfg)
+		return []finding{fail("redis", err.Error(), "until it answers, every request gets 503")}, err
+	}
+	return judgeRedis(facts, cfg.Redis.Timeout, book.Rights()), nil
+}
+
+// examineBackend connects to the backend, and asks it for nothing.
+func examineBackend(ctx context.Context, target *url.URL) []finding {
+	if target == nil {
+		return nil // a fault of the configuration, which is reported
+	}
+	port := target.Port()
+	if port == "" {
+		port = target.Scheme // dialling knows both by name
+	}
+	dial := (&net.Dialer{}).DialContext
+	if target.Scheme == "https" {
+		dial = (&tls.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
+	if err != nil {
+		return []finding{fail("backend", fmt.Sprintf("%s: %s", target, err),
+			"start it, or set application.target_host; until then requests get 502")}
+	}
+	_ = conn.Close()
+	return []finding{ok("backend", target.String()+" accepts connections")}
+}
+
+func (a *app) printFindings(findings []finding) error {
+	s := a.sheet(a.out)
+	marks := map[outcome]string{fine: s.paint(green, "✓"), warning: s.paint(yellow, "!"), failure: s.paint(red, "✗")}
+	for _, f := range findings {
+		first, more, _ := strings.Cut(f.Detail, "\n")
+		s.mark(marks[f.Result], f.Check, first)
+		for line := range strings.Lines(more) {
+			s.row("", strings.TrimRight(line, "\n"))
+		}
+		if f.Advice != "" {
+			s.row("", "→ "+f.Advice)
+		}
+	}
+	return s.err
+}

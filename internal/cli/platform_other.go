@@ -1,0 +1,10 @@
+//go:build !unix
+
+package cli
+
+import "os"
+
+// onResize does nothing: each tick looks at the size as well.
+func onResize(chan<- os.Signal) {}
+
+func openFiles() (uint64, bool) { return 0, false }

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+)
+
+// signing says what tokens are signed with, when not with the configuration's secret.
+type signing struct{ secret, secretFile string }
+
+func (s *signing) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.secretFile, "secret-file", "", "a `file` that holds the secret of tokens, - for stdin (default: the configuration's)")
+	f.StringVar(&s.secret, "secret", "", "the secret itself; other users of this host can see it there")
+	completeFlag(cmd, "secret")
+}
+
+func (s *signing) check() error {
+	if s.secret != "" && s.secretFile != "" {
+		return errors.New("--secret and --secret-file are two secrets: give one")
+	}
+	return nil
+}
+
+// loadWith reads the configuration with the flags of a command in place.
+func (a *app) loadWith(where *store, with *signing, require ...string) (*config.Config, error) {
+	options, secret := where.overrides(), with.secret
+	if with.secretFile != "" {
+		var err error
+		if secret, err = a.readSecret(with.secretFile); err != nil {
+			return nil, fmt.Errorf("--secret-file: %w", err)
+		}
+	}
+	if secret != "" {
+		options["application.token.jwt_secret"] = secret
+	}
+	return a.load(options, require...)
+}
+
+// maxSecretFile is more than any secret has.
+const maxSecretFile = 64 << 10
+
+// readSecret reads a secret. The line break that editors leave is no part of it.
+func (a *app) readSecret(file string) (string, error) {
+	in := a.in
+	if file != "-" {
+		f, err := os.Open(file) //nolint:gosec // the operator named it
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxSecretFile))
+	if err != nil {
+		return "", err
+	}
+	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if len(text) == 0 {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	return string(text), nil
+}
+
+// verifierOf is nil when cfg has no key.
+func verifierOf(cfg *config.Config) (*jwtauth.Verifier, error) {
+	keys, err := tokenKeys(cfg)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return jwtauth.NewVerifier(keys...)
+}
+
+// checkSigned reports whether a JWT was signed with the configuration's secret.
+// Its time may be over: it still names a key of ours. One with another fault could
+// be read in two ways, and is not believed.
+func checkSigned(jwt string, cfg *config.Config) error {
+	verifier, err := verifierOf(cfg)
+	if err != nil {
+		return err
+	}
+	if verifier == nil {
+		return errors.New("the JWT's signature cannot be checked without application.token.jwt_secret; set it, or name the key by its api_key")
+	}
+	if _, err = verifier.Verify(jwt, time.Now()); err != nil && !errors.Is(err, jwtauth.ErrExpired) {
+		return fmt.Errorf("%w: %w", errNotValid, err)
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/gateway"
+	"github.com/tykctl/tykctl/internal/inbound"
+	"github.com/tykctl/tykctl/internal/jsonobject"
+	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+type tokenInspectOptions struct {
+	with signing
+
+	method, path string
+	output       string
+}
+
+func (a *app) tokenInspectCommand(where *store) *cobra.Command {
+	o := &tokenInspectOptions{}
+	cmd := &cobra.Command{
+		Use:   "inspect {jwt | api_key | -}",
+		Short: "Show what a token says, whether it is live, and whether a request would pass",
+		Long: `Shows a token's header and claims, whether the signature holds, the live record
+of its key beside the claims (≠ marks a difference; the record is what counts),
+its usage, and the verdict: stage by stage what a request with it would meet, by
+the code that serves requests. It takes no permit. - reads the token from stdin,
+which keeps it out of the shell's history.
+
+Without --path the verdict is on the token alone. Without a secret the signature
+stays unchecked, and all else is shown. Without Redis the header, the claims and
+the signature are shown, and exit code 4 says that there is no verdict yet: unless
+the token is refused already by what it says.
+
+With -o json it is one object. In "stages", "ok" is null for what was not checked.
+A "status" of 200 stands for whatever the backend answers.
+
+Exit codes: 0 a request would pass, 1 failed, 2 wrong usage, 3 it would be refused,
+or the argument is no token, 4 Redis unreachable.`,
+		Example: `  tykctl token inspect $JWT --method GET --path /users/7
+  pbpaste | tykctl token inspect - -o json | jq .verdict`,
+		ValidArgsFunction: a.completeKey,
+		Args:              oneArg("one JWT or api_key, or - for stdin"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cmp.Or(o.with.check(), checkOutput(o.output), o.checkRequest()); err != nil {
+				return usage(cmd, err)
+			}
+			if args[0] == "-" && o.with.secretFile == "-" {
+				return usage(cmd, errors.New("stdin cannot be both the token and the secret"))
+			}
+			s, err := a.readSubject(args[0])
+			if err != nil {
+				return err
+			}
+			return a.tokenInspect(cmd.Context(), where, s, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.method, "method", "", "the request's method (default GET)")
+	f.StringVar(&o.path, "path", "", "the request's path, with its query if it has one")
+	o.with.flags(cmd)
+	outputFlag(cmd, &o.output)
+	return cmd
+}
+
+func (o *tokenInspectOptions) checkRequest() error {
+	if o.method != "" && o.path == "" {
+		return errors.New("--method needs the --path of the request")
+	}
+	return nil
+}
+
+// inspection is what was found out. Its JSON form is fixed for scripts.
+type inspection struct {
+	APIKey    string          `json:"api_key"`
+	Header    json.RawMessage `json:"header"`
+	Claims    json.RawMessage `json:"claims"`
+	Signature string          `json:"signature"`
+	Record    json.RawMessage `json:"record"`
+	Usage     *usageReport    `json:"usage"`
+	Verdict   gateway.Verdict `json:"verdict"`
+
+	entry   ledger.Entry
+	away    error // why there is no entry, if Redis is the reason
+	request string
+}
+
+func algorithmName(l ratelimit.Limit) string {
+	return string(cmp.Or(l.Algorithm, ratelimit.FixedWindow))
+}
+
+func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {
+	cfg, err := a.loadWith(where, &o.with)
+	if err != nil {
+		return err
+	}
+	verifier, err := verifierOf(cfg)
+	if err != nil {
+		return err
+	}
+	book := openStore(cfg)
+	defer func() { _ = book.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
+	defer cancel()
+
+	i := inspection{APIKey: s.apiKey, Header: s.header, Claims: s.claims, Signature: signatureOf(verifier, s.jwt)}
+	i.lookUp(ctx, book)
+	if i.away != nil && s.jwt == "" {
+		return storeError(i.away, cfg)
+	}
+	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: book, Now: time.Now}
+	i.Verdict = gw.Explain(ctx, gateway.Question{JWT: s.jwt, APIKey: s.apiKey, Method: o.method, Path: o.path})
+	if o.path != "" {
+		i.request = cmp.Or(o.method, "GET") + " " + o.path
+	}
+	if err := a.showInspection(&i, cfg, o.output); err != nil {
+		return err
+	}
+	switch v := i.Verdict; {
+	case errors.Is(v.Err, ledger.ErrUnavailable):
+		return storeError(v.Err, cfg)
+	case !v.Allowed:
+		return fmt.Errorf("%w: a request would get %d %s", errNotValid, v.Status, v.Code)
+	}
+	return nil
+}
+
+// signatureOf says whether a JWT was signed by the verifier's key, whatever else
+// is wrong with it.
+func signatureOf(v *jwtauth.Verifier, jwt string) string {
+	if v == nil || jwt == "" {
+		return "unchecked"
+	}
+	_, err := v.Verify(jwt, time.Now())
+	if err == nil || errors.Is(err, jwtauth.ErrExpired) || errors.Is(err, jwtauth.ErrClaims) {
+		return "valid"
+	}
+	return "invalid"
+}
+
+// lookUp finds the key's record and its usage, as far as Redis tells.
+func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
+	if i.APIKey == "" {
+		return
+	}
+	e, err := book.Lookup(ctx, i.APIKey)
+	if errors.Is(err, ledger.ErrUnavailable) {
+		i.away = err
+	}
+	if err != nil {
+		return
+	}
+	i.entry, i.Record = e, recordJSON(e)
+	if e.Record == nil {
+		return
+	}
+	if u, err := book.Usage(ctx, i.APIKey, e.Record.Limit); err == nil {
+		i.Usage = new(reportUsage(i.APIKey, u))
+	} else if errors.Is(err, ledger.ErrUnavailable) {
+		i.away = err
+	}
+}
+
+// recordJSON is a record as it stands, or in quotes if it is not JSON.
+func recordJSON(e ledger.Entry) json.RawMessage {
+	if json.Valid([]byte(e.Raw)) {
+		return json.RawMessage(e.Raw)
+	}
+	quoted, _ := json.Marshal(e.Raw) // a string always has a JSON form
+	return quoted
+}
+
+func (a *app) showInspection(i *inspection, cfg *config.Config, output string) error {
+	if output == "json" {
+		return writeJSON(a.out, i)
+	}
+	s, now := a.sheet(a.out), time.Now()
+	s.row("api_key", cmp.Or(i.APIKey, "none"))
+	if i.Header != nil {
+		s.row("header", string(safeJSON(i.Header)))
+		s.row("signature", i.Signature)
+		s.title("claims")
+		s.fields(i.Claims, nil, now)
+	}
+	switch {
+	case i.Record != nil:
+		s.title("record")
+		s.fields(i.Record, i.Claims, now)
+		s.row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
+		if i.entry.Problem != nil {
+			s.mark(s.paint(red, "✗"), "unusable", i.entry.Problem.Error())
+		}
+	case i.away != nil:
+		s.title("record")
+		s.row("not checked", storeError(i.away, cfg).Error())
+	case i.APIKey != "":
+		s.title("record")
+		s.row("none", "")
+	}
+	if u := i.Usage; u != nil {
+		s.title("usage")
+		for _, line := range u.lines()[1:] {
+			name, text, _ := strings.Cut(line, ":")
+			s.row(name, strings.TrimSpace(text))
+		}
+	}
+	s.verdict(i)
+	return s.err
+}
+
+func vanishes(ttl time.Duration, now time.Time) string {
+	if ttl < 0 {
+		return "never vanishes"
+	}
+	return "vanishes " + moment(now.Add(ttl), now)
+}
+
+// fields lists the members of an object, and marks those whose value differs in
+// another.
+func (s *sheet) fields(object, other json.RawMessage, now time.Time) {
+	members, err := jsonobject.Members(string(object))
+	if err != nil {
+		s.row("as it is", string(object))
+		return
+	}
+	others, _ := jsonobject.Members(string(other)) // none, if it is no object
+	for _, m := range members {
+		mark := " "
+		for _, o := range others {
+			if o.Name == m.Name && !sameJSON(o.Value, m.Value) {
+				mark = s.paint(yellow, "≠")
+			}
+		}
+		s.mark(mark, m.Name, readable(m, now))
+	}
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// readable is a member's value as people read it: times as times, lists as lists.
+func readable(m jsonobject.Member, now time.Time) string {
+	var seconds int64
+	var text string
+	var list []string
+	switch {
+	case (m.Name == "exp" || m.Name == "iat" || m.Name == "nbf") && json.Unmarshal(m.Value, &seconds) == nil:
+		return moment(time.Unix(seconds, 0), now)
+	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
+		if t, err := time.Parse(time.RFC3339, text); err == nil {
+			return moment(t, now)
+		}
+		return text
+	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:
+		return strings.Join(list, ", ")
+	}
+	return string(safeJSON(m.Value))
+}
+
+func (s *sheet) verdict(i *inspection) {
+	if i.request == "" {
+		s.title("verdict on the token alone")
+	} else {
+		s.title("verdict on " + i.request)
+	}
+	for _, t := range i.Verdict.Stages {
+		mark := "-"
+		if t.OK != nil {
+			mark = s.paint(red, "✗")
+			if *t.OK {
+				mark = s.paint(green, "✓")
+			}
+		}
+		s.mark(mark, string(t.Stage), t.Detail)
+	}
+	if i.Verdict.Allowed {
+		condition := ""
+		if i.Header != nil && i.Signature == "unchecked" {
+			condition = "if the signature holds"
+		}
+		s.mark(s.paint(green, "→"), "passes", condition)
+		return
+	}
+	s.mark(s.paint(red, "→"), "refused", fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code))
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+// usageReport is how a key stands under its limit. Its JSON form is fixed for
+// scripts; times are in seconds.
+type usageReport struct {
+	APIKey    string              `json:"api_key"`
+	Algorithm ratelimit.Algorithm `json:"algorithm"`
+	Limit     int64               `json:"limit"`
+	Window    int64               `json:"window"`
+	Used      int64               `json:"used"`
+	Remaining int64               `json:"remaining"`
+	ResetsIn  int64               `json:"resets_in"` // rounded up: then the window is over
+	Refused   int64               `json:"refused"`
+}
+
+func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
+	algorithm := u.Limit.Algorithm
+	if algorithm == "" {
+		algorithm = ratelimit.FixedWindow
+	}
+	return usageReport{
+		APIKey: apiKey, Algorithm: algorithm,
+		Limit: u.Limit.Permits, Window: int64(u.Limit.Window / time.Second),
+		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
+		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
+	}
+}
+
+// lines is the report for people, a line to each figure.
+func (u usageReport) lines() []string {
+	return []string{
+		"api_key:    " + u.APIKey,
+		"algorithm:  " + string(u.Algorithm),
+		fmt.Sprintf("limit:      %d in %s", u.Limit, seconds(u.Window)),
+		fmt.Sprintf("used:       %d", u.Used),
+		fmt.Sprintf("remaining:  %d", u.Remaining),
+		"resets in:  " + seconds(u.ResetsIn),
+		fmt.Sprintf("refused:    %d", u.Refused),
+	}
+}
+
+// line is the report in one line, for a log.
+func (u usageReport) line() string {
+	return fmt.Sprintf("used %d of %d, %d left, resets in %s, refused %d",
+		u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
+}
+
+// printUsages is a table of several keys.
+func printUsages(w io.Writer, list []usageReport) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "API_KEY\tUSED\tLIMIT\tREMAINING\tRESETS IN\tREFUSED")
+	for _, u := range list {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\n", u.APIKey, u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
+	}
+	return table.Flush()
+}
+
+// seconds is a number of seconds as people say it: 42s, 1h30m.
+func seconds(n int64) string {
+	text := (time.Duration(n) * time.Second).String()
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, nothing) {
+			text = text[:len(text)-len("0s")]
+		}
+	}
+	return text
+}

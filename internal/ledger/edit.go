@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/internal/jsonobject"
+)
+
+// Change is what an operator changes of a record. What is nil stays as it is.
+// The JSON names are the record's.
+type Change struct {
+	RateLimit     *int64     `json:"rate_limit,omitempty"`
+	AllowedRoutes []string   `json:"allowed_routes,omitempty"`
+	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	Expires       *int64     `json:"exp,omitempty"`
+	Window        *string    `json:"window,omitempty"`
+	Algorithm     *string    `json:"algorithm,omitempty"`
+	Burst         *int64     `json:"burst,omitempty"`
+	MaxDelay      *string    `json:"max_delay,omitempty"`
+	Label         *string    `json:"label,omitempty"`
+
+	TTL time.Duration `json:"-"` // until the record vanishes; 0 leaves it as it is
+}
+
+// swap replaces a record if it still holds the bytes that the caller saw, so
+// that a change made meanwhile by another is never undone.
+var swap = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+	return 0
+end
+if ARGV[3] == '0' then
+	redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+else
+	redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1`)
+
+// Update changes a record and returns it as it now stands. Members that the
+// change does not name keep their bytes and their order, whoever wrote them. It
+// follows a record that changes meanwhile, a few times. It never makes a record
+// ([ErrUnknown]) and never leaves one that the gateway could not use
+// ([ErrRecord]). Cost: two round trips for each try.
+func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, error) {
+	change, err := json.Marshal(c)
+	if err != nil {
+		return Entry{}, err
+	}
+	for range attempts {
+		e, err := l.Lookup(ctx, apiKey)
+		if err != nil {
+			return e, err
+		}
+		if e.Raw == "" {
+			return e, e.Problem
+		}
+		raw, err := jsonobject.Merge(e.Raw, string(change))
+		if err != nil {
+			return e, fmt.Errorf("%w: %w", ErrRecord, err)
+		}
+		rec, err := decode(raw, apiKey, l.opts.DefaultWindow)
+		if err != nil {
+			return e, fmt.Errorf("nothing was changed: %w", err)
+		}
+		swapped, err := l.swap(ctx, e, raw, c.TTL)
+		if err != nil {
+			return e, err
+		}
+		if swapped {
+			e.Raw, e.Record, e.Problem = raw, rec, nil
+			if c.TTL > 0 {
+				e.TTL = c.TTL
+			}
+			return e, nil
+		}
+	}
+	return Entry{}, fmt.Errorf("others changed the key's record %d times meanwhile: try again", attempts)
+}
+
+func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duration) (bool, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	start := l.now()
+	n, err := swap.Run(ctx, l.client, []string{e.Name}, e.Raw, raw, ttl.Milliseconds()).Int()
+	l.observe("update", start, err)
+	if err != nil {
+		return false, l.fault(e.APIKey, err)
+	}
+	return n == 1, nil
+}
+
+// Revoke deletes the record of a key, and reports whether there was one. Cost:
+// one round trip.
+func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	start := l.now()
+	n, err := l.client.Del(ctx, l.recordKey(apiKey)).Result()
+	l.observe("revoke", start, err)
+	l.seen.drop(apiKey)
+	if err != nil {
+		return false, l.fault(apiKey, err)
+	}
+	return n > 0, nil
+}

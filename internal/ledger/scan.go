@@ -1,0 +1,112 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+)
+
+// scanStep is how many names Redis looks at before it serves others: it takes
+// well below a millisecond.
+const scanStep = 1000
+
+// walk hands the api_keys that have a record and begin with prefix to page,
+// scanStep or so at a time, one page after the other. It stops at the first
+// error of page, which comes back as it is; a fault of Redis is [ErrUnavailable].
+//
+// They come in no order. A key that is there all the while comes at least once,
+// and rarely twice. Cost: Redis goes through all names that it holds, whatever
+// they are, in a round trip for each scanStep of them.
+func (l *Ledger) walk(ctx context.Context, prefix string, page func(apiKeys []string) error) error {
+	cluster, ok := l.client.(*redis.ClusterClient)
+	if !ok {
+		return l.walkNode(ctx, l.client, prefix, page)
+	}
+	var one sync.Mutex // the masters are walked side by side
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+		return l.walkNode(ctx, master, prefix, func(apiKeys []string) error {
+			one.Lock()
+			defer one.Unlock()
+			return page(apiKeys)
+		})
+	})
+}
+
+func (l *Ledger) walkNode(ctx context.Context, node redis.Cmdable, prefix string, page func(apiKeys []string) error) error {
+	match := l.opts.Prefix
+	if l.opts.cluster() {
+		match += "{"
+	}
+	match = globEscape.Replace(match+prefix) + "*"
+	for cursor := uint64(0); ; {
+		names, next, err := l.scanOnce(ctx, node, cursor, match)
+		if err != nil {
+			return err
+		}
+		if apiKeys := l.apiKeys(names); len(apiKeys) > 0 {
+			if err := page(apiKeys); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func (l *Ledger) scanOnce(ctx context.Context, node redis.Cmdable, cursor uint64, match string) (names []string, next uint64, err error) {
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	start := l.now()
+	names, next, err = node.Scan(ctx, cursor, match, scanStep).Result()
+	l.observe("scan", start, err)
+	if err != nil {
+		return nil, 0, l.fault("", err)
+	}
+	return names, next, nil
+}
+
+// globEscape takes from characters the meaning that they have in a pattern of Redis.
+var globEscape = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `\`, `\\`)
+
+// apiKeys reads the names of records, in place. Names that none of ours can have are left out.
+func (l *Ledger) apiKeys(names []string) []string {
+	found := names[:0]
+	for _, name := range names {
+		apiKey := strings.Trim(strings.TrimPrefix(name, l.opts.Prefix), "{}")
+		if name == l.recordKey(apiKey) && jwtauth.ValidAPIKey(apiKey) {
+			found = append(found, apiKey)
+		}
+	}
+	return found
+}
+
+// Keys returns api_keys that have a record and begin with prefix, in no order:
+// all of them if they are not more than atMost, else the first atMost found.
+// Cost: a walk over Redis' names until there are enough.
+func (l *Ledger) Keys(ctx context.Context, prefix string, atMost int) ([]string, error) {
+	seen := make(map[string]struct{}, atMost)
+	err := l.walk(ctx, prefix, func(apiKeys []string) error {
+		for _, apiKey := range apiKeys {
+			if len(seen) == atMost {
+				return errEnough
+			}
+			seen[apiKey] = struct{}{}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return slices.Collect(maps.Keys(seen)), nil
+}
+
+// errEnough ends a walk early.
+var errEnough = errors.New("enough")

@@ -1,0 +1,167 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/internal/redistest"
+)
+
+const testRecord = `{"rate_limit":10,"allowed_routes":["/x"],"window":"876000h"}`
+
+// open is a ledger on a server of the test's own, as an operator's command opens it.
+func open(t *testing.T, server *redistest.Server, change ...func(*Options)) *Ledger {
+	t.Helper()
+	o := Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Prefix: "token:", DefaultWindow: time.Minute}
+	for _, c := range change {
+		c(&o)
+	}
+	l := Open(o)
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// startCluster is a Redis Cluster of one node.
+func startCluster(t *testing.T) (*redistest.Server, func(*Options)) {
+	t.Helper()
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	node := server.Client(t)
+	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	late := time.After(20 * time.Second)
+	for !strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok") {
+		select {
+		case <-poll.C:
+		case <-late:
+			t.Fatalf("the cluster does not come up\n%s", server.Log())
+		}
+	}
+	return server, func(o *Options) { o.Addrs = []string{server.Addr, server.Addr} }
+}
+
+func apiKey(i int) string { return fmt.Sprintf("key-%020d", i) }
+
+func TestWalkFindsEveryKeyAndNothingElse(t *testing.T) {
+	alone := func(t *testing.T) (*redistest.Server, func(*Options)) { return redistest.Start(t), func(*Options) {} }
+	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*Options)){"alone": alone, "cluster": startCluster} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, options := start(t)
+			l := open(t, server, options)
+			client := l.client
+			pipe := client.Pipeline()
+			var want []string
+			for i := range 3 * scanStep {
+				pipe.Set(t.Context(), l.recordKey(apiKey(i)), testRecord, 0)
+				want = append(want, apiKey(i))
+			}
+			for _, stranger := range []string{"token:short", "token:" + apiKey(1) + ":x", "tokens:" + apiKey(1), "rate_count:" + apiKey(1) + ":0", "token:{{" + apiKey(1) + "}}"} {
+				pipe.Set(t.Context(), stranger, "x", 0)
+			}
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			found, err := l.Keys(t.Context(), "", 4*scanStep)
+			slices.Sort(found)
+			if err != nil || !slices.Equal(found, want) {
+				t.Errorf("found %d keys, want %d (%v)", len(found), len(want), err)
+			}
+		})
+	}
+}
+
+func TestKeysByPrefix(t *testing.T) {
+	server := redistest.Start(t)
+	// A prefix of the operator's choice may hold what patterns are made of.
+	l := open(t, server, func(o *Options) { o.Prefix = `to[k]en*?\:` })
+	for _, key := range []string{"abcdefghijklmnop-1", "abcdefghijklmnop-2", "bcdefghijklmnopqrs"} {
+		if err := l.client.Set(t.Context(), l.recordKey(key), testRecord, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		prefix string
+		atMost int
+		want   int
+	}{
+		{"", 9, 3},
+		{"a", 9, 2},
+		{"abcdefghijklmnop-1", 9, 1},
+		{"x", 9, 0},
+		{"", 2, 2},
+		// A star is never a pattern, nor anything else.
+		{"*", 9, 0},
+		{"?bc", 9, 0},
+		{"[ab]", 9, 0},
+		{`\a`, 9, 0},
+	} {
+		found, err := l.Keys(t.Context(), tt.prefix, tt.atMost)
+		if err != nil || len(found) != tt.want {
+			t.Errorf("Keys(%q, %d): %q, %v; want %d", tt.prefix, tt.atMost, found, err, tt.want)
+		}
+	}
+}
+
+// dying stops the server once n commands of a name were answered.
+type dying struct {
+	server *redistest.Server
+	name   string
+	mu     sync.Mutex
+	n      int
+}
+
+func (d *dying) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (d *dying) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (d *dying) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == d.name {
+			d.mu.Lock()
+			if d.n--; d.n < 0 {
+				d.server.Stop()
+			}
+			d.mu.Unlock()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestRedisDiesInMidWalk(t *testing.T) {
+	for _, during := range []string{"scan", "evalsha"} {
+		t.Run(during, func(t *testing.T) {
+			server := redistest.Start(t)
+			l := open(t, server)
+			pipe := l.client.Pipeline()
+			for i := range 3 * scanStep {
+				pipe.Set(t.Context(), l.recordKey(apiKey(i)), testRecord, 0)
+			}
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			l.client.AddHook(&dying{server: server, name: during, n: 1})
+			if during == "scan" {
+				if found, err := l.Keys(t.Context(), "", 3*scanStep); !errors.Is(err, ErrUnavailable) || found != nil {
+					t.Errorf("Keys: %d found, %v; want none and %v", len(found), err, ErrUnavailable)
+				}
+				return
+			}
+			if top, err := l.Busiest(t.Context(), 5); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("Busiest: %v, %v; want %v", top, err, ErrUnavailable)
+			}
+		})
+	}
+}
