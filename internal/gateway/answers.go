@@ -85,6 +85,7 @@ var answers = []struct {
 	{inbound.ErrHeadersTooLarge, StageRequest, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrBodyTooLarge, StageRequest, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrMethod, StageRequest, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
+	{inbound.ErrUntrusted, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 	{inbound.ErrMalformed, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 
 	{inbound.ErrNoToken, StageBearer, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},

@@ -114,7 +114,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delayed, err = hold(r.Context(), adm.permit.Decision)
 	}
 	var res upstream.Result
-	if err == nil {
+	switch {
+	case err == nil && req.Asked:
+		res = vouch(out, r, own, adm.token.APIKey)
+	case err == nil:
 		res, err = g.Upstream.Forward(out, r, outgoing(&req, own))
 	}
 	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
@@ -131,8 +134,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Total, x.Sent = time.Since(start), out.sent
 	g.Observe(x)
 
-	if errors.Is(err, upstream.ErrCut) {
-		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+		// The client must not take half an answer for a whole one, nor, if it has
+		// only closed its own side, none for the 200 that net/http would make of it.
+		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -177,19 +182,23 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
 	}
-	conn := http.NewResponseController(w.ResponseWriter)
-	_ = conn.SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
+	leaveBody(w, r)
 	h := w.Header()
-	if r.ContentLength != 0 {
-		// A body may still be on its way. Reading it to keep the connection would
-		// let whoever sends it hold up the answer.
-		h.Set("Connection", "close")
-		_ = conn.SetReadDeadline(time.Now())
-	}
 	maps.Copy(h, own)
 	if a.header[0] != "" {
 		h[a.header[0]] = []string{a.header[1]}
 	}
 	_ = problem.New(a.status, string(a.reason), a.detail, req.Path, req.ID).Write(w) // the client may be gone
 	return a.status, a.reason
+}
+
+// leaveBody lets an answer go out that has no use for the request's body. That may
+// still be on its way, and reading it to keep the connection would let whoever
+// sends it hold up the answer.
+func leaveBody(w *recorder, r *http.Request) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now())
+	}
 }
