@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -135,7 +136,7 @@ func TestHTTP2RefusalDoesNotWaitForTheBody(t *testing.T) {
 		{false, "none", "401"},
 		{true, key.JWT, "200"},
 	} {
-		fields := append(target[:len(target):len(target)], "authorization", "Bearer "+tt.token)
+		fields := append(slices.Clip(target), "authorization", "Bearer "+tt.token)
 		if got := c.ask(uint32(2*stream+1), tt.whole, fields...).PseudoValue("status"); got != tt.status {
 			t.Errorf("stream %d: %s, want %s", stream, got, tt.status)
 		}

@@ -34,6 +34,7 @@ func TestOriginalRequest(t *testing.T) {
 		{"two targets", "/auth", with(traefik, "X-Forwarded-Uri", "/a", "/b"), inbound.ErrMalformed},
 		{"two methods", "/auth", with(nginx, "X-Original-Method", "GET", "PUT"), inbound.ErrMalformed},
 		{"both conventions", "/auth", with(nginx, "X-Forwarded-Uri", "/a?b"), inbound.ErrMalformed},
+		{"both conventions, both whole", "/auth", with(with(nginx, "X-Forwarded-Uri", "/a?b"), "X-Forwarded-Method", "PUT"), inbound.ErrMalformed},
 		{"both conventions, by halves", "/auth", http.Header{"X-Original-Method": {"GET"}, "X-Forwarded-Uri": {"/a"}}, inbound.ErrMalformed},
 		{"a method to be refused", "/auth", with(nginx, "X-Original-Method", "CONNECT"), inbound.ErrMethod},
 		{"a target to be refused", "/auth", with(nginx, "X-Original-Uri", "/%2e"), inbound.ErrMalformed},
