@@ -35,6 +35,11 @@ test: ## run all tests, with the race detector, against a real Redis
 	@.ci/need redis-server cc
 	$(GO) test -race ./...
 
+.PHONY: bench
+bench: ## measure what a request costs, beside nginx and HAProxy
+	@.ci/need redis-server nginx haproxy wrk
+	$(GO) run ./internal/bench gateway $(ARGS)
+
 .PHONY: check
 check: fmt-check vet lint test ## everything CI checks: format, vet, lint, tests (stale generated files fail them)
 

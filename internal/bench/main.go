@@ -1,0 +1,34 @@
+// Command bench measures tykctl on this machine: what a request costs, beside
+// other gateways that do the same work in the same minutes.
+//
+//	go run ./internal/bench gateway [-json FILE]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// benches are the measurements, by the word that starts them.
+var benches = map[string]func(ctx context.Context, args []string) error{
+	"gateway": benchGateway,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: go run ./internal/bench gateway [-json FILE]")
+		os.Exit(2)
+	}
+	err := benches[os.Args[1]](ctx, os.Args[2:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
