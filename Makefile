@@ -37,7 +37,7 @@ test: ## run all tests, with the race detector, against a real Redis
 
 .PHONY: bench
 bench: ## measure what a request costs, beside nginx and HAProxy
-	@.ci/need redis-server nginx haproxy wrk
+	@.ci/need redis-server
 	$(GO) run ./internal/bench gateway $(ARGS)
 
 .PHONY: check

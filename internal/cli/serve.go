@@ -213,6 +213,7 @@ func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 		StripAuthorization: cfg.Application.StripAuthorization,
 		ConnectTimeout:     cfg.Upstream.ConnectTimeout,
 		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
+		BodyTimeout:        cfg.Timeouts.Read,
 		MaxBody:            cfg.Application.MaxBody,
 		Logger:             logger,
 	}

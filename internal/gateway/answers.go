@@ -100,7 +100,7 @@ var (
 	allow      = [2]string{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 )
 
-func challenge(value string) [2]string { return [2]string{"Www-Authenticate", value} }
+func challenge(value string) [2]string { return [2]string{"WWW-Authenticate", value} }
 
 // answerTo finds an error's row. An error without one is a fault of this program.
 func answerTo(err error) answer {

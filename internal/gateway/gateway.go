@@ -8,7 +8,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"time"
 
@@ -83,14 +82,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		adm, err = g.admit(r.Context(), &req)
 	}
-	own := g.header(&req, &adm)
+	setHeader(w.Header(), &req, &adm)
 	var res upstream.Result
 	if err == nil {
-		res, err = g.Upstream.Forward(out, r, outgoing(&req, own))
+		res, err = g.Upstream.Forward(out, r, outgoing(&req))
 	}
 	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
 	if err != nil {
-		x.Status, x.Reason = g.refuse(out, r, &req, own, err)
+		x.Status, x.Reason = g.refuse(out, r, &req, err)
 		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
 			x.Err = err
 		}
@@ -106,24 +105,22 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// header is what the gateway itself says on every answer.
-func (g *Gateway) header(req *inbound.Request, adm *admission) http.Header {
-	h := make(http.Header, 8)
+// setHeader sets what the gateway itself says on every answer.
+func setHeader(h http.Header, req *inbound.Request, adm *admission) {
 	h["X-Request-Id"] = []string{req.ID}
 	if adm.permit.Decision.Limit.Window > 0 {
 		adm.permit.Decision.SetHeader(h)
+		spell(h)
 	}
-	return h
 }
 
-func outgoing(req *inbound.Request, own http.Header) upstream.Outgoing {
+func outgoing(req *inbound.Request) upstream.Outgoing {
 	return upstream.Outgoing{
 		Path: req.Path, Query: req.Query,
 		RequestID:      req.ID,
 		ForwardedFor:   req.Forwarded.For,
 		ForwardedHost:  req.Forwarded.Host,
 		ForwardedProto: req.Forwarded.Proto,
-		Answer:         own,
 	}
 }
 
@@ -131,7 +128,7 @@ func outgoing(req *inbound.Request, own http.Header) upstream.Outgoing {
 const refusalWrite = 5 * time.Second
 
 // refuse writes the answer to err, unless there is nobody or no way to tell.
-func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own http.Header, err error) (int, Reason) {
+func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
 	a := answerTo(err)
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
@@ -145,7 +142,6 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own
 		h.Set("Connection", "close")
 		_ = conn.SetReadDeadline(time.Now())
 	}
-	maps.Copy(h, own)
 	if a.header[0] != "" {
 		h[a.header[0]] = []string{a.header[1]}
 	}
