@@ -99,7 +99,7 @@ func chunkSize(line []byte) (size int64, ok bool) {
 		case '0' <= c && c <= '9':
 			c -= '0'
 		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c|0x20 - 'a' + 10
+			c = c | 0x20 - 'a' + 10
 		case c == ';' || c == ' ' || c == '\t':
 			return size, i > 0 && validValue(string(line))
 		default:

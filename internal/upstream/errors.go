@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 )
 
@@ -31,7 +30,7 @@ var (
 // classify names the party whose fault it is that there is no answer. The body's
 // own fault comes first: what the transport says then is only its echo.
 func classify(ctx context.Context, err, body error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](body); ok {
+	if errors.Is(body, ErrBodyTooLarge) {
 		return ErrBodyTooLarge
 	}
 	if errors.Is(body, os.ErrDeadlineExceeded) {

@@ -120,9 +120,8 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 		case a.status >= http.StatusOK:
 			a.setHeader(h, c.names)
 			a.finishHeader(h, r)
-			if !c.upload.over() && r.ProtoMajor == 1 {
-				// net/http would first wait for the rest of the request.
-				h["Connection"] = []string{"close"}
+			if !c.upload.over() {
+				closeAfter(h, r)
 			}
 			return a, nil
 		case a.status != http.StatusContinue && r.ProtoAtLeast(1, 1):
@@ -148,6 +147,14 @@ func (a *answer) finishHeader(h http.Header, r *http.Request) {
 	}
 	if a.trailers != "" && a.chunked && !bodiless(r.Method, a.status) {
 		h["Trailer"] = []string{a.trailers[1:]}
+	}
+}
+
+// closeAfter is for an answer that comes before the end of its request: net/http
+// would first wait for the rest.
+func closeAfter(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		h["Connection"] = []string{"close"}
 	}
 }
 

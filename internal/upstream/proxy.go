@@ -72,7 +72,6 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	if r.ContentLength != 0 {
 		b = newBody(w, r.Body, &u.opts)
 		b.sending = wait
-		r.Body = b
 	}
 	own := maps.Clone(w.Header())
 
@@ -83,6 +82,9 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	proxy.ModifyResponse = func(answer *http.Response) error {
 		status = answer.StatusCode
 		u.modify(w.Header(), answer, own)
+		if b.remains() {
+			closeAfter(w.Header(), r)
+		}
 		switch tunnel, ok := answer.Body.(io.ReadWriteCloser); {
 		case ok && status == http.StatusSwitchingProtocols:
 			answer.Body = newTunnel(tunnel, u.draining)
@@ -107,7 +109,14 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			err = cut(r.Context(), errBroken)
 		}
 	}()
-	proxy.ServeHTTP(&hinting{w, own}, r.WithContext(ctx))
+	sent := r.WithContext(ctx)
+	if b != nil {
+		sent.Body = b // net/http's server looks at the kind of the request's own
+	}
+	proxy.ServeHTTP(&hinting{w, own}, sent)
+	if b.remains() {
+		b.stop()
+	}
 	return status, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"sync"
@@ -19,28 +20,30 @@ const linger = time.Second
 // time-out for each piece. It remembers why reading failed, so that a client's
 // broken framing is not blamed on the backend.
 type body struct {
-	io.ReadCloser
+	io.Reader
+	left    int64 // bytes that may still come
 	client  *http.ResponseController
 	timeout time.Duration
 	sending *stall // runs while a piece is being sent; may be nil
 	failed  atomic.Pointer[error]
-	ended   bool
+	ended   atomic.Bool // all of it was read
 
 	mu      sync.Mutex // orders deadlines
 	stopped bool
 }
 
-func newBody(w http.ResponseWriter, r io.ReadCloser, o *Options) *body {
-	if o.MaxBody > 0 {
-		r = http.MaxBytesReader(w, r, o.MaxBody)
+func newBody(w http.ResponseWriter, r io.Reader, o *Options) *body {
+	left := o.MaxBody
+	if left == 0 {
+		left = math.MaxInt64 - 1
 	}
-	return &body{ReadCloser: r, client: http.NewResponseController(w), timeout: o.BodyTimeout}
+	return &body{Reader: r, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout}
 }
 
 var errStopped = errors.New("the rest of the body is not wanted")
 
 func (b *body) Read(p []byte) (int, error) {
-	if b.ended {
+	if b.ended.Load() {
 		return 0, io.EOF // the connection's deadline is not the body's any more
 	}
 	if !b.allow() {
@@ -49,18 +52,27 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.sending != nil {
 		b.sending.pause()
 	}
-	n, err := b.ReadCloser.Read(p)
-	if b.sending != nil && err == nil {
-		b.sending.start()
+	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	if b.left -= int64(n); b.left < 0 {
+		n, err = 0, ErrBodyTooLarge
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		b.ended = true
+		b.ended.Store(true)
 	case err != nil:
 		b.failed.CompareAndSwap(nil, &err)
+	case b.sending != nil:
+		b.sending.start()
 	}
 	return n, err
 }
+
+// Close does nothing: net/http's would first read on, for as long as the client
+// likes, and its server closes the body in any case.
+func (b *body) Close() error { return nil }
+
+// remains reports whether the client may still be sending. A nil body has ended.
+func (b *body) remains() bool { return b != nil && !b.ended.Load() }
 
 // allow gives the client its time for the next piece.
 func (b *body) allow() bool {

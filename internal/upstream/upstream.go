@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -63,6 +64,7 @@ type Upstream struct {
 	pool     pool
 	proxy    httputil.ReverseProxy // the parts that all requests share; copied for each
 	draining chan struct{}         // closed by Drain
+	drain    sync.Once
 }
 
 // New makes an upstream. It does not connect.
@@ -105,10 +107,9 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, out Outgoing)
 func plain(r *http.Request) bool { return r.Header["Upgrade"] == nil && r.Header["Expect"] == nil }
 
 // Drain ends what would not end by itself: WebSockets are closed with 1001,
-// going away, and idle connections are dropped. It must be called once, when no
-// further requests are expected; those under way go on.
+// going away, and idle connections are dropped. Requests under way go on.
 func (u *Upstream) Drain() {
-	close(u.draining)
+	u.drain.Do(func() { close(u.draining) })
 	u.pool.close()
 	if t, ok := u.proxy.Transport.(*http.Transport); ok {
 		t.CloseIdleConnections()
