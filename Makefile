@@ -32,7 +32,7 @@ build: ## build the static binary, bin/tykctl
 
 .PHONY: test
 test: ## run all tests, with the race detector, against a real Redis
-	@.ci/need redis-server cc
+	@.ci/need redis-server nginx cc
 	$(GO) test -race ./...
 
 .PHONY: bench

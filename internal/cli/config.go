@@ -38,6 +38,9 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
+			if _, err := tokenKeys(cfg); err != nil {
+				return err
+			}
 			from := cfg.File
 			if from == "" {
 				from = "the defaults"

@@ -371,6 +371,17 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
+// A client that has closed its own side may still read.
+func TestNobodyIsToldThatAllIsWellWhenItIsNot(t *testing.T) {
+	w := start(t, map[string]string{"application.target_host": "http://" + scripted(t, "")})
+	key := w.token(grant{})
+	conn := w.sendRaw(t, []byte("GET /api/v1/test HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+key.JWT+"\r\n\r\n"))
+	_ = conn.CloseWrite()
+	if answer, _ := io.ReadAll(conn); len(answer) > 0 {
+		t.Errorf("it was answered %q, and the backend never said a word", answer)
+	}
+}
+
 func TestDrain(t *testing.T) {
 	w := start(t, map[string]string{"server.drain_delay": "300ms"})
 	key := w.token(grant{})

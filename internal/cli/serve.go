@@ -24,7 +24,7 @@ import (
 )
 
 // serveRequires are the options that have no default a gateway could run with.
-var serveRequires = []string{"application.target_host", "application.token.jwt_secret"}
+var serveRequires = []string{"application.target_host", requireKey}
 
 func (a *app) serveCommand() *cobra.Command {
 	var dev bool
@@ -80,7 +80,7 @@ type installation struct {
 	logger  *slog.Logger
 	server  *server.Server
 	ledger  *ledger.Ledger
-	key     jwtauth.Key
+	key     jwtauth.Key // that signs; the zero Key if none can
 	front   http.Handler
 	side    http.Handler
 }
@@ -92,12 +92,11 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret := cfg.Application.Token.JWTSecret.Reveal()
-	key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
+	keys, err := tokenKeys(cfg)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := jwtauth.NewVerifier(key)
+	verifier, err := jwtauth.NewVerifier(keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +109,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 			"It listens on loopback only. Make a secret of your own with `tykctl secret` and set application.token.jwt_secret")
 	}
 
+	key, _ := chooseKey(keys, "", time.Now()) // without one it only verifies
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion)
 	book := ledger.Open(ledgerOptions(cfg, logger, metrics))
@@ -117,6 +117,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
 			MaxBody:        cfg.Application.MaxBody,
+			ForwardAuth:    cfg.Application.ForwardAuth,
 		}),
 		Verifier: verifier,
 		Ledger:   book,
@@ -177,6 +178,7 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
+		TLS:          server.TLS(cfg.Server.TLS),
 		DrainDelay:   cfg.Server.DrainDelay,
 		DrainTimeout: cfg.Server.DrainTimeout,
 		Logger:       logger,

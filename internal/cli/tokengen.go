@@ -15,7 +15,6 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // storeWait is how long an operator's command waits for Redis.
@@ -27,6 +26,7 @@ type tokenGenOptions struct {
 	redis  string
 	prefix string
 	secret string
+	kid    string
 	output string
 }
 
@@ -68,6 +68,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 	f.StringVar(&o.redis, "redis", "", "Redis' `host:port`, several with commas for a Cluster (default: the configuration's)")
 	f.StringVar(&o.prefix, "prefix", "", `what stands before the api_key in the record's name (default: the configuration's, "token:")`)
 	f.StringVar(&o.secret, "secret", "", "the secret to sign with (default: the configuration's)")
+	f.StringVar(&o.kid, "kid", "", "sign with this `key` of application.token.keys (default: jwt_secret, else the newest in use)")
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -80,12 +81,11 @@ func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
 	if o.secret != "" {
 		flags["application.token.jwt_secret"] = o.secret
 	}
-	cfg, err := a.load(flags, "application.token.jwt_secret")
+	cfg, err := a.load(flags, requireKey)
 	if err != nil {
 		return err
 	}
-	secret := cfg.Application.Token.JWTSecret.Reveal()
-	key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
+	key, err := signer(cfg, o.kid)
 	if err != nil {
 		return err
 	}
@@ -101,11 +101,11 @@ func (a *app) tokenGen(ctx context.Context, o *tokenGenOptions) error {
 	if o.output == "json" {
 		return json.NewEncoder(a.out).Encode(made)
 	}
-	return printIssued(a.out, made, localAddr(cfg))
+	return printIssued(a.out, made, scheme(cfg)+"://"+localAddr(cfg))
 }
 
 // printIssued is the original's text; its labels and their order are fixed.
-func printIssued(w io.Writer, t issued, addr string) error {
+func printIssued(w io.Writer, t issued, url string) error {
 	_, err := fmt.Fprintf(w, `Token created successfully!
 api_key:        %s
 storage_key:    %s
@@ -116,18 +116,22 @@ curl example:
   %s
 `,
 		t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
-		strings.Join(t.AllowedRoutes, ", "), curlLine(t, addr))
+		strings.Join(t.AllowedRoutes, ", "), curlLine(t, url))
 	return err
 }
 
 // curlLine is a request that the token is allowed to make, ready to be pasted.
-func curlLine(t issued, addr string) string {
+// From loopback the name in a certificate cannot be right, so curl is not to look.
+func curlLine(t issued, url string) string {
 	method, path := route.Sample(t.AllowedRoutes[0])
 	line := "curl -i "
+	if strings.HasPrefix(url, "https:") {
+		line = "curl -ik "
+	}
 	if method != "" && method != "GET" {
 		line += "-X " + method + " "
 	}
-	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" 'http://%s%s'`, t.JWT, addr, path)
+	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, path)
 }
 
 // storeFlags turns --redis into the options that it overrides.

@@ -19,15 +19,20 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.preserve_host":         "TYK_PROX_APPLICATION__PRESERVE_HOST",
 		"application.strip_authorization":   "TYK_PROX_APPLICATION__STRIP_AUTHORIZATION",
 		"application.trusted_proxies":       "TYK_PROX_APPLICATION__TRUSTED_PROXIES",
+		"application.forward_auth":          "TYK_PROX_APPLICATION__FORWARD_AUTH",
 		"application.max_body":              "TYK_PROX_APPLICATION__MAX_BODY",
 		"application.rate_limit.window":     "TYK_PROX_APPLICATION__RATE_LIMIT__WINDOW",
 		"application.token.jwt_secret":      "TYK_PROX_APPLICATION__TOKEN__JWT_SECRET",
 		"application.token.algorithm":       "TYK_PROX_APPLICATION__TOKEN__ALGORITHM",
+		"application.token.keys":            "TYK_PROX_APPLICATION__TOKEN__KEYS",
 		"application.token.prefix":          "TYK_PROX_APPLICATION__TOKEN__PREFIX",
 		"server_timeouts.readHeaderTimeout": "TYK_PROX_SERVER_TIMEOUTS__READHEADERTIMEOUT",
 		"server_timeouts.readTimeout":       "TYK_PROX_SERVER_TIMEOUTS__READTIMEOUT",
 		"server_timeouts.writeTimeout":      "TYK_PROX_SERVER_TIMEOUTS__WRITETIMEOUT",
 		"server_timeouts.idleTimeout":       "TYK_PROX_SERVER_TIMEOUTS__IDLETIMEOUT",
+		"server.tls.cert":                   "TYK_PROX_SERVER__TLS__CERT",
+		"server.tls.key":                    "TYK_PROX_SERVER__TLS__KEY",
+		"server.tls.client_ca":              "TYK_PROX_SERVER__TLS__CLIENT_CA",
 		"server.access_log":                 "TYK_PROX_SERVER__ACCESS_LOG",
 		"server.drain_delay":                "TYK_PROX_SERVER__DRAIN_DELAY",
 		"server.drain_timeout":              "TYK_PROX_SERVER__DRAIN_TIMEOUT",
@@ -108,6 +113,8 @@ func unlikeZero(o option) string {
 		return "7"
 	case o.Key == "application.trusted_proxies":
 		return "10.0.0.0/8"
+	case o.Kind == "keys":
+		return `[{"kid":"a","algorithm":"EdDSA","file":"a.pem"}]`
 	case o.Kind == "list":
 		return "a:1"
 	case o.Example != "":

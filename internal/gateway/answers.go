@@ -69,6 +69,7 @@ var answers = []struct {
 	{inbound.ErrHeadersTooLarge, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrBodyTooLarge, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrMethod, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
+	{inbound.ErrUntrusted, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 	{inbound.ErrMalformed, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 
 	{inbound.ErrNoToken, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},

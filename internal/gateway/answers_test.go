@@ -28,6 +28,7 @@ func TestAnswers(t *testing.T) {
 		header string
 	}{
 		{inbound.ErrMalformed, 400, "bad_request", ""},
+		{inbound.ErrUntrusted, 400, "bad_request", ""},
 		{inbound.ErrMethod, 405, "bad_request", "Allow"},
 		{inbound.ErrTargetTooLong, 414, "too_large", ""},
 		{inbound.ErrHeadersTooLarge, 431, "too_large", ""},
@@ -69,8 +70,8 @@ func TestAnswers(t *testing.T) {
 func TestEveryErrorHasARow(t *testing.T) {
 	source := readFile(t, "answers.go")
 	noRow := []string{
-		"ledger.ErrExists",                              // of the operator's commands
-		"jwtauth.ErrWeakSecret", "jwtauth.ErrAlgorithm", // of the configuration
+		"ledger.ErrExists",                                                // of the operator's commands
+		"jwtauth.ErrWeakSecret", "jwtauth.ErrAlgorithm", "jwtauth.ErrKey", // of the configuration
 	}
 	found := 0
 	for name, dir := range map[string]string{

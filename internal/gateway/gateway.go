@@ -84,7 +84,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	setHeader(w.Header(), &req, &adm)
 	var res upstream.Result
-	if err == nil {
+	switch {
+	case err == nil && req.Asked:
+		res = vouch(out, r, adm.token.APIKey)
+	case err == nil:
 		res, err = g.Upstream.Forward(out, r, outgoing(&req))
 	}
 	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
@@ -100,8 +103,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Upstream, x.Redis, x.Total, x.Sent = res.Elapsed, adm.permit.Waited, time.Since(start), out.sent
 	g.Observe(x)
 
-	if errors.Is(err, upstream.ErrCut) {
-		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+		// The client must not take half an answer for a whole one, nor, if it has
+		// only closed its own side, none for the 200 that net/http would make of it.
+		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -133,18 +138,22 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
 	}
-	conn := http.NewResponseController(w.ResponseWriter)
-	_ = conn.SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
+	leaveBody(w, r)
 	h := w.Header()
-	if r.ContentLength != 0 {
-		// A body may still be on its way. Reading it to keep the connection would
-		// let whoever sends it hold up the answer.
-		h.Set("Connection", "close")
-		_ = conn.SetReadDeadline(time.Now())
-	}
 	if a.header[0] != "" {
 		h[a.header[0]] = []string{a.header[1]}
 	}
 	_ = problem.New(a.status, string(a.reason), a.detail, req.Path, req.ID).Write(w) // the client may be gone
 	return a.status, a.reason
+}
+
+// leaveBody lets an answer go out that has no use for the request's body. That may
+// still be on its way, and reading it to keep the connection would let whoever
+// sends it hold up the answer.
+func leaveBody(w *recorder, r *http.Request) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now())
+	}
 }

@@ -27,6 +27,7 @@ type Timeouts struct {
 type Options struct {
 	Addr         string // of the gateway, host:port; port 0 picks a free one
 	MetricsAddr  string
+	TLS          TLS // of the gateway; the metrics have none
 	Timeouts     Timeouts
 	DrainDelay   time.Duration // still serving, no longer ready
 	DrainTimeout time.Duration // no new connections, finishing what is under way
@@ -37,14 +38,22 @@ type Options struct {
 type Server struct {
 	opts          Options
 	main, metrics net.Listener
+	credentials   *credentials // nil without TLS
 	draining      atomic.Bool
 }
 
 var errDraining = errors.New("shutting down")
 
-// Listen opens both ports, so that a port in use is known before anything else
-// happens. The error says which and what to do.
+// Listen reads the TLS files and opens both ports, so that what is amiss there is
+// known before anything else happens. The error says which and what to do.
 func Listen(o Options) (*Server, error) {
+	var secure *credentials
+	if o.TLS != (TLS{}) {
+		var err error
+		if secure, err = newCredentials(o.TLS, o.Logger); err != nil {
+			return nil, err
+		}
+	}
 	main, err := listen(o.Addr, "application.port")
 	if err != nil {
 		return nil, err
@@ -54,7 +63,7 @@ func Listen(o Options) (*Server, error) {
 		_ = main.Close()
 		return nil, err
 	}
-	return &Server{opts: o, main: main, metrics: metrics}, nil
+	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
 }
 
 func listen(addr, key string) (net.Listener, error) {
@@ -92,7 +101,7 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	front := s.newHTTP(gateway)
 	side := s.newHTTP(metrics)
 	failed := make(chan error, 2)
-	go func() { failed <- front.Serve(s.main) }()
+	go func() { failed <- s.serve(front) }()
 	go func() { failed <- side.Serve(s.metrics) }()
 
 	var err error
@@ -102,6 +111,15 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 		err = s.drain(front)
 	}
 	return errors.Join(err, side.Close())
+}
+
+// serve is with TLS, and then with HTTP/2, if there are credentials.
+func (s *Server) serve(front *http.Server) error {
+	if s.credentials == nil {
+		return front.Serve(s.main)
+	}
+	front.TLSConfig = s.credentials.config()
+	return front.ServeTLS(s.main, "", "")
 }
 
 // Close releases the ports of a server that was never run.
@@ -124,13 +142,18 @@ func (s *Server) drain(front *http.Server) error {
 
 func (s *Server) newHTTP(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           closeAfterDoubt(h),
 		ReadHeaderTimeout: s.opts.Timeouts.ReadHeader,
 		ReadTimeout:       s.opts.Timeouts.Read,
 		WriteTimeout:      s.opts.Timeouts.Write,
 		IdleTimeout:       s.opts.Timeouts.Idle,
 		MaxHeaderBytes:    headerSlack,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          100,
+			MaxReceiveBufferPerStream:     64 << 10,
+			MaxReceiveBufferPerConnection: 1 << 20,
+		},
 		// "OPTIONS *" would otherwise be answered past the gateway.
 		DisableGeneralOptionsHandler: true,
 	}
