@@ -100,7 +100,10 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	listeners, err := server.Listen(serverOptions(cfg, logger))
+	backend := upstream.New(upstreamOptions(cfg, logger))
+	o := serverOptions(cfg, logger)
+	o.OnDrain = backend.Drain
+	listeners, err := server.Listen(o)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +124,11 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		}),
 		Verifier: verifier,
 		Ledger:   book,
-		Upstream: upstream.New(upstreamOptions(cfg, logger)),
+		Upstream: backend,
 		Now:      time.Now,
 		Observe:  metrics.Request,
+
+		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
 	}
 	if cfg.Server.AccessLog {
 		accessLog := server.AccessLog(logger)
@@ -179,6 +184,7 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
 		TLS:          server.TLS(cfg.Server.TLS),
+		Connections:  server.Share(cfg.Server.MaxConnections),
 		DrainDelay:   cfg.Server.DrainDelay,
 		DrainTimeout: cfg.Server.DrainTimeout,
 		Logger:       logger,
@@ -211,6 +217,7 @@ func storeOptions(cfg *config.Config) ledger.Options {
 func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 	return upstream.Options{
 		Target:             cfg.Application.TargetHost,
+		H2C:                cfg.Upstream.H2C,
 		PreserveHost:       cfg.Application.PreserveHost,
 		StripAuthorization: cfg.Application.StripAuthorization,
 		ConnectTimeout:     cfg.Upstream.ConnectTimeout,

@@ -27,6 +27,7 @@ const (
 	ReasonTooLarge            Reason = "too_large"
 	ReasonRateLimited         Reason = "rate_limited"
 	ReasonStoreUnavailable    Reason = "store_unavailable"
+	ReasonOverloaded          Reason = "overloaded"
 	ReasonUpstreamUnreachable Reason = "upstream_unreachable"
 	ReasonUpstreamTimeout     Reason = "upstream_timeout"
 	ReasonUpstreamInvalid     Reason = "upstream_invalid"
@@ -39,8 +40,9 @@ const (
 const statusClientGone = 499
 
 var (
-	errRoute   = errors.New("the key may not use this route")
-	errLimited = errors.New("the key's limit is spent for this window")
+	errRoute      = errors.New("the key may not use this route")
+	errOverloaded = errors.New("server.max_in_flight requests are being served already")
+	errLimited    = errors.New("the key's limit is spent for this window")
 )
 
 // answer is what a client is told. The words are for the client; what exactly
@@ -82,6 +84,7 @@ var answers = []struct {
 	{ledger.ErrRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
 	{ledger.ErrUnavailable, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
+	{errOverloaded, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway has as much to do as it may take on.", retryAfter}},
 	{errRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
 	{errLimited, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for this window.", none}},
 

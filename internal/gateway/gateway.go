@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/tykctl/tykctl/internal/inbound"
@@ -28,6 +29,10 @@ type Gateway struct {
 	Now      func() time.Time
 	// Observe is told of each request once it has been answered.
 	Observe func(Exchange)
+	// MaxInFlight is how many requests may be inside ServeHTTP at a time; 0 is no limit.
+	MaxInFlight int64
+
+	inFlight atomic.Int64
 }
 
 // Exchange is what became of one request. Neither the key nor the token is in it.
@@ -76,8 +81,13 @@ type admission struct {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
+	others := g.inFlight.Add(1) - 1
+	defer g.inFlight.Add(-1)
 
 	req, err := g.Inbound.Read(r)
+	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
+		err = errOverloaded
+	}
 	var adm admission
 	if err == nil {
 		adm, err = g.admit(r.Context(), &req)
@@ -129,16 +139,12 @@ func outgoing(req *inbound.Request) upstream.Outgoing {
 	}
 }
 
-// refusalWrite bounds writing a refusal; the request's own deadline may be near.
-const refusalWrite = 5 * time.Second
-
 // refuse writes the answer to err, unless there is nobody or no way to tell.
 func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
 	a := answerTo(err)
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
 	}
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
 	leaveBody(w, r)
 	h := w.Header()
 	if a.header[0] != "" {

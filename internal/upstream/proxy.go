@@ -155,10 +155,11 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest, out *Outgoing) {
 // from h, as they are, whatever the answer says of them.
 func (u *Upstream) modify(h http.Header, answer *http.Response, own http.Header) {
 	maps.Copy(h, own)
-	for name := range own {
-		if name != "Connection" { // which an upgrade needs
-			delete(answer.Header, http.CanonicalHeaderKey(name))
-		}
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		delete(h, "Connection") // its close is not of the tunnel
+	}
+	for name := range h {
+		delete(answer.Header, http.CanonicalHeaderKey(name))
 	}
 	if answer.Header["Content-Type"] == nil {
 		h["Content-Type"] = nil // or it would be guessed from the body
