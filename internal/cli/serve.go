@@ -131,8 +131,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
 	}
 	if cfg.Server.AccessLog {
-		accessLog := server.AccessLog(logger)
-		gw.Observe = func(x gateway.Exchange) { metrics.Request(x); accessLog(x) }
+		gw.Log = server.AccessLog(logger)
 	}
 	ready := func() error { return errors.Join(listeners.Ready(), book.Ready()) }
 	side := http.NewServeMux()

@@ -29,6 +29,8 @@ type Gateway struct {
 	Now      func() time.Time
 	// Observe is told of each request once it has been answered.
 	Observe func(Exchange)
+	// Log is told likewise, with the key's hash; nil when nobody wants to know.
+	Log func(Exchange)
 	// MaxInFlight is how many requests may be inside ServeHTTP at a time; 0 is no limit.
 	MaxInFlight int64
 
@@ -41,7 +43,7 @@ type Exchange struct {
 	Status   int
 	Reason   Reason
 	Err      error  // what went wrong, in words for the operator; nil when Reason says it all
-	KeyHash  string // "" before the token was verified
+	KeyHash  string // "" before the token was verified, and for Observe
 	Total    time.Duration
 	Upstream time.Duration
 	Redis    time.Duration
@@ -107,17 +109,26 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			x.Err = err
 		}
 	}
-	if adm.token.APIKey != "" {
-		x.KeyHash = ledger.KeyHash(adm.token.APIKey)
-	}
 	x.Upstream, x.Redis, x.Total, x.Sent = res.Elapsed, adm.permit.Waited, time.Since(start), out.sent
-	g.Observe(x)
+	g.tell(x, adm.token.APIKey)
 
 	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		// The client must not take half an answer for a whole one, nor, if it has
 		// only closed its own side, none for the 200 that net/http would make of it.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// tell says what became of a request to whoever listens.
+func (g *Gateway) tell(x Exchange, apiKey string) {
+	g.Observe(x)
+	if g.Log == nil {
+		return
+	}
+	if apiKey != "" {
+		x.KeyHash = ledger.KeyHash(apiKey)
+	}
+	g.Log(x)
 }
 
 // setHeader sets what the gateway itself says on every answer.

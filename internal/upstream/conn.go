@@ -43,6 +43,7 @@ type conn struct {
 	timeout time.Duration
 	watched func() bool // stops watching ctx; nil when it is not watched
 	upload  *upload     // nil when the whole request has been sent
+	hurried bool        // there is a deadline for writing
 	heard   bool        // a byte came back
 	client  http.ResponseWriter
 	held    bool // client holds what it should have before the next wait
@@ -85,6 +86,10 @@ func (c *conn) watch() {
 // finish ends the exchange. It reports whether c can serve another one.
 func (c *conn) finish() bool {
 	alive := c.watched == nil || c.watched()
+	if c.hurried {
+		alive = c.SetWriteDeadline(time.Time{}) == nil && alive
+		c.hurried = false
+	}
 	spent := c.start == c.end
 	c.ctx, c.watched, c.upload, c.client, c.held = nil, nil, nil, nil, false
 	c.giveBack()
@@ -180,8 +185,19 @@ func (c *conn) readWithin(p []byte, d time.Duration) (int, error) {
 	return 0, err
 }
 
+// sendHead writes what stands in out. A socket on which everything was answered
+// takes a few KiB without waiting, so that these need no deadline.
+func (c *conn) sendHead() error {
+	if len(c.out) > readBuffer {
+		return c.send(c.out)
+	}
+	_, err := c.Write(c.out)
+	return err
+}
+
 // send writes p, which the backend must take within the time-out.
 func (c *conn) send(p []byte) error {
+	c.hurried = true
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return err
 	}

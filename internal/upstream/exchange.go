@@ -89,7 +89,7 @@ func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, b *body)
 			return nil, err
 		}
 	}
-	if err := c.send(c.out); err != nil && (b == nil || inline) {
+	if err := c.sendHead(); err != nil && (b == nil || inline) {
 		return nil, err
 	}
 	if b == nil || inline {

@@ -41,6 +41,27 @@ func TestUploads(t *testing.T) {
 	})
 }
 
+// What one exchange was given of time is not taken from the next.
+func TestUploadLeavesNoDeadlineBehind(t *testing.T) {
+	s := newScript(t, func(p *peer) {
+		p.request()
+		_, _ = io.CopyN(io.Discard, p.in, inlineBody+1)
+		p.say(whole)
+		p.request()
+		p.say(whole)
+		p.untilClosed()
+	})
+	f := newFront(t, "lean", s.addr, func(o *Options) { o.ResponseTimeout = 300 * time.Millisecond })
+	f.dial(t, request("POST", "Content-Length: "+strconv.Itoa(inlineBody+1))+strings.Repeat("x", inlineBody+1))
+	expect(t, "error", f.outcome(t).err, nil)
+	late := time.NewTimer(400 * time.Millisecond)
+	defer late.Stop()
+	<-late.C
+	f.dial(t, get())
+	expect(t, "error", f.outcome(t).err, nil)
+	expect(t, "connections", s.connections(), 1)
+}
+
 func TestUploadLeavesTheConnectionUsable(t *testing.T) {
 	s := newScript(t, func(p *peer) {
 		for {
