@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"time"
 )
 
@@ -25,7 +26,8 @@ func (f *field) memory(ctx context.Context, growth map[string]float64) (err erro
 	}))
 	defer sink.Close()
 	f.gateway.stop()
-	if f.gateway, err = f.launchGateway(ctx, "TYK_PROX_APPLICATION__TARGET_HOST="+sink.URL); err != nil {
+	if f.gateway, err = f.launchGateway(ctx, "TYK_PROX_APPLICATION__TARGET_HOST="+sink.URL,
+		"TYK_PROX_SERVER__MAX_CONNECTIONS="+strconv.Itoa(idleConns+100)); err != nil {
 		return err
 	}
 	before := f.gateway.rss()

@@ -507,7 +507,7 @@ func TestDrainClosesWebSockets(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer c.CloseNow()
+		defer func() { _ = c.CloseNow() }()
 		_, _, _ = c.Read(context.Background())
 	})
 	c, res, err := websocket.Dial(t.Context(), w.url+"/api/v1/test", &websocket.DialOptions{
@@ -516,7 +516,7 @@ func TestDrainClosesWebSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	if res.Header.Get("X-Ratelimit-Limit") == "" {
 		t.Error("the answer does not say what is left of the limit")
 	}

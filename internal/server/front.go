@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"net/http"
 	"time"
 )
@@ -24,8 +25,30 @@ func (s *Server) front(next http.Handler) http.Handler {
 			s.tunnels.Add(1) // which net/http loses sight of
 			defer s.tunnels.Done()
 		}
+		if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+			defer breakOff(w)
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// breakOff resets the connection when a handler gives an answer up. To HTTP/1.0 the
+// end of the connection is that of the body, and an orderly one that of all of it.
+func breakOff(w http.ResponseWriter) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if secure, ok := c.(*tls.Conn); ok {
+			c = secure.NetConn()
+		}
+		if front, ok := c.(*frontConn); ok {
+			front.reset()
+		}
+		_ = c.Close()
+	}
+	panic(p)
 }
 
 // doubtful tells of a request after whose end a proxy in front may see something

@@ -109,6 +109,13 @@ func (c *frontConn) CloseWrite() error {
 	return nil
 }
 
+// reset makes the next Close an abrupt one.
+func (c *frontConn) reset() {
+	if lingering, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = lingering.SetLinger(0) // it is closed in any case
+	}
+}
+
 func (c *frontConn) Close() error {
 	c.free.Do(func() { <-c.slots })
 	return c.Conn.Close()

@@ -128,7 +128,7 @@ func TestABodyThatStallsIsNotWaitedFor(t *testing.T) {
 // A stream may last longer than any time-out, as long as it moves.
 func TestStreamsLive(t *testing.T) {
 	const each = 200 * time.Millisecond
-	s, _ := run(t, func(w http.ResponseWriter, r *http.Request) {
+	s, _ := run(t, func(w http.ResponseWriter, _ *http.Request) {
 		tick := time.NewTicker(each / 4)
 		defer tick.Stop()
 		for range 8 {
@@ -187,6 +187,25 @@ func TestDrainWaitsForTunnels(t *testing.T) {
 	}
 	if said, err := io.ReadAll(c); string(said) != "farewell" {
 		t.Errorf("%q, %v", said, err)
+	}
+}
+
+func TestAnAnswerThatIsGivenUpHasNoCleanEnd(t *testing.T) {
+	s, _ := run(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half of it")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}, func(*Options) {})
+	for _, request := range []string{get, "GET / HTTP/1.0\r\n\r\n"} {
+		res, err := http.ReadResponse(bufio.NewReader(dial(t, s, request)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err == nil {
+			t.Errorf("%s takes %q for the whole", res.Proto, body)
+		}
 	}
 }
 

@@ -10,5 +10,5 @@ func descriptors() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fewDescriptors
 	}
-	return int(min(limit.Cur, manyDescriptors)) //nolint:gosec // bounded
+	return int(min(limit.Cur, manyDescriptors))
 }

@@ -222,7 +222,7 @@ func (c *conn) next(n int64) ([]byte, error) {
 // enlarge borrows a larger buffer for a long body.
 func (c *conn) enlarge() {
 	if len(c.buf) < pieceSize {
-		piece := pieces.Get().(*[pieceSize]byte) //nolint:forcetypeassert,revive // the pool holds nothing else
+		piece := pieces.Get().(*[pieceSize]byte)
 		c.end = copy(piece[:], c.buf[c.start:c.end])
 		c.start, c.buf = 0, piece[:]
 	}

@@ -126,16 +126,23 @@ func (w *wire) send(t *testing.T, raw string) {
 	}
 }
 
+// reply is an answer without its body.
+type reply struct {
+	StatusCode      int
+	Header, Trailer http.Header
+	Close           bool
+}
+
 // answer reads one answer; its body is read to the end, or to what went wrong.
-func (w *wire) answer(t *testing.T, method string) (*http.Response, string, error) {
+func (w *wire) answer(t *testing.T, method string) (reply, string, error) {
 	t.Helper()
 	res, err := http.ReadResponse(w.in, &http.Request{Method: method})
 	if err != nil {
-		return nil, "", err
+		return reply{}, "", err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	return res, string(body), err
+	return reply{res.StatusCode, res.Header, res.Trailer, res.Close}, string(body), err
 }
 
 // script is a backend in raw bytes: it is called for each connection.

@@ -21,7 +21,12 @@ func TestGRPC(t *testing.T) {
 	testgrpc.RegisterTestServiceServer(server, interop.NewTestServer())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	defer func() { server.Stop(); <-served }()
+	defer func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
 
 	f := newFront(t, "proxy", l.Addr().String(), func(o *Options) { o.H2C = true })
 	conn, err := grpc.NewClient(f.Listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

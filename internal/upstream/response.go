@@ -124,7 +124,7 @@ func (a *answer) frame(length, encoding string, minor byte) error {
 	if err != nil {
 		return errLength
 	}
-	a.length = int64(n) //nolint:gosec // of 63 bits
+	a.length = int64(n)
 	return nil
 }
 

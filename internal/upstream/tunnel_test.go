@@ -20,7 +20,7 @@ func webSockets(t *testing.T) (addr string, closed chan websocket.StatusCode) {
 		if err != nil {
 			return
 		}
-		defer c.CloseNow()
+		defer func() { _ = c.CloseNow() }()
 		for {
 			kind, message, err := c.Read(context.Background())
 			if err != nil {
@@ -43,7 +43,7 @@ func TestWebSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	expect(t, "X-Own", res.Header["X-Own"], "[ours]")
 	for _, message := range []string{"short", strings.Repeat("x", 200), strings.Repeat("y", 30_000)} {
 		if err := c.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
@@ -67,7 +67,7 @@ func TestDrainClosesWebSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	if err := c.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func startUpload(c *conn, b *body, length int64) *upload {
 }
 
 func (up *upload) send(length int64) error {
-	piece := pieces.Get().(*[pieceSize]byte) //nolint:forcetypeassert,revive // the pool holds nothing else
+	piece := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(piece)
 	if length < 0 {
 		return up.sendChunks(piece[:])
