@@ -230,6 +230,7 @@ func TestStreams(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				defer res.Body.Close()
 				proceed <- struct{}{}
 				piece := make([]byte, len("data: 1\n\n"))
 				if _, err := io.ReadFull(res.Body, piece); err != nil || string(piece) != "data: 1\n\n" {

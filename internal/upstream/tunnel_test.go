@@ -39,7 +39,7 @@ func webSockets(t *testing.T) (addr string, closed chan websocket.StatusCode) {
 func TestWebSocket(t *testing.T) {
 	addr, closed := webSockets(t)
 	f := newFront(t, "lean", addr)
-	c, res, err := websocket.Dial(t.Context(), f.URL, nil)
+	c, res, err := websocket.Dial(t.Context(), f.URL, nil) //nolint:bodyclose // Dial has closed it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestWebSocket(t *testing.T) {
 func TestDrainClosesWebSockets(t *testing.T) {
 	addr, closed := webSockets(t)
 	f := newFront(t, "lean", addr)
-	c, _, err := websocket.Dial(t.Context(), f.URL, nil)
+	c, _, err := websocket.Dial(t.Context(), f.URL, nil) //nolint:bodyclose // Dial has closed it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,6 +124,7 @@ func TestConversation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer res.Body.Close()
 	piece := make([]byte, 4)
 	for range 3 {
 		if _, err := io.ReadFull(res.Body, piece); err != nil || string(piece) != "ping" {
