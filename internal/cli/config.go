@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/server"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -38,7 +40,8 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			if _, err := tokenKeys(cfg); err != nil {
+			_, keys := tokenKeys(cfg)
+			if err := errors.Join(keys, server.TLS(cfg.Server.TLS).Check()); err != nil {
 				return err
 			}
 			from := cfg.File

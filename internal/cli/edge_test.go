@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -44,7 +45,7 @@ import (
 //	header X_Y: 1         GET of /ok with this field
 //	bearer abc            GET of /ok with this token
 //
-// \r \n \t \\ \xNN are bytes. {{token}} is a good token, {{aaa 9000}} so many
+// \r \n \t \\ \xNN are bytes. {{token}} is a good token, {{flipped}} the same but for its last bit, {{aaa 9000}} so many
 // letters, {{fields 99}} so many fields, {{backend}} the backend's address, {{jwt HEADER PAYLOAD}} a token signed
 // with the gateway's secret, in whose payload $key, $now and $later are filled in
 // and the good members stand for $good, {{unsigned …}} the same without a signature.
@@ -54,11 +55,14 @@ func TestEdge(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runEdge(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runEdge(t, file, nil) })
 	}
+	t.Run("token, with none remembered", func(t *testing.T) {
+		runEdge(t, "testdata/edge/token.txt", map[string]string{"application.token.cache_size": "0"})
+	})
 }
 
-func runEdge(t *testing.T, file string) {
+func runEdge(t *testing.T, file string, more map[string]string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +76,7 @@ func runEdge(t *testing.T, file string) {
 			options[key] = value
 		}
 	}
+	maps.Copy(options, more)
 	w := start(t, options)
 	vars := edgeVars{key: w.token(grant{routes: []string{"/**"}, limit: 1e6}), backend: back.addr}
 	for _, block := range blocks[1:] {
@@ -181,6 +186,9 @@ func (v edgeVars) expand(t *testing.T, line string) []byte {
 		switch name {
 		case "token":
 			return v.key.JWT
+		case "flipped":
+			last := len(v.key.JWT) - 1
+			return v.key.JWT[:last] + string(v.key.JWT[last]+1) // which holds 0, 4, 8 … in base64, so none is the alphabet's last
 		case "backend":
 			return v.backend
 		case "jwt":

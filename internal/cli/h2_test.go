@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,9 +44,9 @@ func (w *world) http2(t *testing.T) *h2conn {
 	return c
 }
 
-// ask sends a request without a body, with exactly these fields, and returns the
-// answer's header.
-func (c *h2conn) ask(stream uint32, fields ...string) *http2.MetaHeadersFrame {
+// ask sends a request with exactly these fields, which ends there if it is whole, and
+// returns the answer's header.
+func (c *h2conn) ask(stream uint32, whole bool, fields ...string) *http2.MetaHeadersFrame {
 	c.t.Helper()
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
@@ -54,7 +55,7 @@ func (c *h2conn) ask(stream uint32, fields ...string) *http2.MetaHeadersFrame {
 			c.t.Fatal(err)
 		}
 	}
-	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: whole})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestHTTP2Fields(t *testing.T) {
 			":method", "GET", ":scheme", "https", ":authority", "gateway.example", ":path", "/api/v1/test",
 			"authorization", "Bearer " + key.JWT,
 		}, tt.fields...)
-		if got := c.ask(stream, fields...).PseudoValue("status"); got != tt.status {
+		if got := c.ask(stream, true, fields...).PseudoValue("status"); got != tt.status {
 			t.Errorf("%q: %s, want %s", tt.fields, got, tt.status)
 		}
 		stream += 2
@@ -116,6 +117,29 @@ func TestHTTP2Fields(t *testing.T) {
 	}
 	if got := c.window + 65535; got != 1<<20 {
 		t.Errorf("the connection's window is %d, want 1 MiB", got)
+	}
+}
+
+// A refusal comes at once, ends its own stream, and leaves the others alone.
+func TestHTTP2RefusalDoesNotWaitForTheBody(t *testing.T) {
+	w, _, _ := startTLS(t, newIssuer(t), nil)
+	key := w.token(grant{})
+	c := w.http2(t)
+	target := []string{":method", "POST", ":scheme", "https", ":authority", "gateway.example", ":path", "/api/v1/test"}
+	for stream, tt := range []struct {
+		whole  bool
+		token  string
+		status string
+	}{
+		{false, "none", "401"},
+		{true, key.JWT, "200"},
+		{false, "none", "401"},
+		{true, key.JWT, "200"},
+	} {
+		fields := append(slices.Clip(target), "authorization", "Bearer "+tt.token)
+		if got := c.ask(uint32(2*stream+1), tt.whole, fields...).PseudoValue("status"); got != tt.status {
+			t.Errorf("stream %d: %s, want %s", stream, got, tt.status)
+		}
 	}
 }
 

@@ -122,7 +122,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 			MaxBody:        cfg.Application.MaxBody,
 			ForwardAuth:    cfg.Application.ForwardAuth,
 		}),
-		Verifier: verifier,
+		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
 		Ledger:   book,
 		Upstream: backend,
 		Now:      time.Now,

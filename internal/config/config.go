@@ -56,6 +56,7 @@ type Token struct {
 	JWTSecret Secret // its bytes as written are the key; nothing is decoded
 	Algorithm string // of JWTSecret: HS256, HS384 or HS512
 	Keys      []TokenKey
+	CacheSize int    // verified tokens
 	Prefix    string // of the records' Redis keys
 }
 

@@ -43,7 +43,7 @@ var keyFields = []keyField{
 	field("algorithm", func(k *TokenKey) *string { return &k.Algorithm }, oneOf(
 		"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")),
 	field("secret", func(k *TokenKey) *Secret { return &k.Secret }, signingSecret()),
-	field("file", func(k *TokenKey) *string { return &k.File }, text()),
+	field("file", func(k *TokenKey) *string { return &k.File }, path()),
 	field("not_before", func(k *TokenKey) *time.Time { return &k.NotBefore }, instant()),
 	field("retire_at", func(k *TokenKey) *time.Time { return &k.RetireAt }, instant()),
 }

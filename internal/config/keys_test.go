@@ -60,7 +60,7 @@ func TestTokenKeyFaults(t *testing.T) {
 [0].algorithm: must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA, not "HS1"
 [0].secret: must be a text of at least 32 random bytes, such as ` + "`tykctl secret`" + ` prints, not a weak one: it is shorter, or one byte repeated
 [0].not_before: must be a time such as "2027-01-15T08:00:00Z" (RFC 3339), not "tomorrow"
-[0].file: must be a text, not a list`},
+[0].file: must be the path of a file, not a list`},
 		{`[` + key(`,"file":"x"`) + `]`, `[0].file: must not be set beside secret; keep one`},
 		{`[{"kid":"a","algorithm":"ES256","secret":"` + canary + `"}]`, `[0].secret: must not be set for ES256; name a file with the key in PEM`},
 		{`[{"kid":"a","algorithm":"HS256"},{"kid":"b","algorithm":"PS256"}]`, `[0].secret: required, but not set; set it, or name a file that holds it

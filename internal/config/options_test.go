@@ -25,6 +25,7 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.token.jwt_secret":      "TYK_PROX_APPLICATION__TOKEN__JWT_SECRET",
 		"application.token.algorithm":       "TYK_PROX_APPLICATION__TOKEN__ALGORITHM",
 		"application.token.keys":            "TYK_PROX_APPLICATION__TOKEN__KEYS",
+		"application.token.cache_size":      "TYK_PROX_APPLICATION__TOKEN__CACHE_SIZE",
 		"application.token.prefix":          "TYK_PROX_APPLICATION__TOKEN__PREFIX",
 		"server_timeouts.readHeaderTimeout": "TYK_PROX_SERVER_TIMEOUTS__READHEADERTIMEOUT",
 		"server_timeouts.readTimeout":       "TYK_PROX_SERVER_TIMEOUTS__READTIMEOUT",

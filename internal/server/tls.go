@@ -91,6 +91,15 @@ func (c *credentials) stamps() (all [3]stamp) {
 	return all
 }
 
+// Check reads the files as [Listen] would. The error names the option at fault.
+func (f TLS) Check() error {
+	if f == (TLS{}) {
+		return nil
+	}
+	_, err := f.load()
+	return err
+}
+
 // load reads the files. The error names the option at fault.
 func (f TLS) load() (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)

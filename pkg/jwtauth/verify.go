@@ -12,6 +12,7 @@ import (
 type Verifier struct {
 	byID     map[string]*Key // "" is the key without an id
 	byHeader map[string]*Key // by what Key.Sign writes, encoded: most tokens begin with it
+	memory   *memory         // nil remembers nothing
 }
 
 // NewVerifier makes a verifier for the tokens of the given keys. A token's "kid"
@@ -62,31 +63,48 @@ func NewVerifier(keys ...Key) (*Verifier, error) {
 // Every error wraps exactly one of [ErrInvalid] and [ErrExpired]. A token whose
 // header is the one that [Key.Sign] writes costs one allocation beside its HMAC.
 func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
-	p, err := split(token)
+	at := now.Unix()
+	if known := v.memory.find(token); known != nil {
+		if err := known.key.verifiesAt(at); err != nil {
+			return Token{}, err
+		}
+		return known.claims.at(at)
+	}
+	key, claims, err := v.read(token, at)
 	if err != nil {
 		return Token{}, err
+	}
+	t, err := claims.at(at)
+	if err == nil && v.memory != nil {
+		v.memory.add(genuine{token: token, key: key, claims: claims}, at)
+	}
+	return t, err
+}
+
+// read takes a token apart, from cheap checks to dear ones, up to what its claims say.
+func (v *Verifier) read(token string, now int64) (*Key, trustedClaims, error) {
+	p, err := split(token)
+	if err != nil {
+		return nil, trustedClaims{}, err
 	}
 	key := v.byHeader[p.header]
 	if key == nil {
 		if key, err = v.keyOf(p.header); err != nil {
-			return Token{}, err
+			return nil, trustedClaims{}, err
 		}
 	}
-	if err := key.verifiesAt(now.Unix()); err != nil {
-		return Token{}, err
+	if err := key.verifiesAt(now); err != nil {
+		return nil, trustedClaims{}, err
 	}
 	if err := key.matches(p.signed, p.signature); err != nil {
-		return Token{}, err
+		return nil, trustedClaims{}, err
 	}
 	payload, ok := decode(make([]byte, 0, 512), p.payload)
 	if !ok {
-		return Token{}, notCanonical("payload")
+		return nil, trustedClaims{}, notCanonical("payload")
 	}
-	c, err := readClaims(payload)
-	if err != nil {
-		return Token{}, err
-	}
-	return c.at(now.Unix())
+	claims, err := readClaims(payload)
+	return key, claims, err
 }
 
 // trustedClaims are the claims that decide. A time that is absent is -1.
