@@ -32,7 +32,7 @@ type burst struct {
 var (
 	wrkTotal  = regexp.MustCompile(`(\d+) requests in`)
 	wrkRate   = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
-	wrkErrors = regexp.MustCompile(`Socket errors:.*`)
+	wrkErrors = regexp.MustCompile(`Socket errors: connect [1-9]|Socket errors:.*(read|write) [1-9]`) // late answers aside
 	wrkBad    = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
 )
 
