@@ -60,7 +60,8 @@ func (b *body) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
 	case err != nil:
-		b.failed.CompareAndSwap(nil, &err)
+		fault := err // kept, which err itself rarely is
+		b.failed.CompareAndSwap(nil, &fault)
 	case b.sending != nil:
 		b.sending.start()
 	}

@@ -97,7 +97,8 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, out Outgoing)
 	if u.lean && plain(r) {
 		res.Status, err = u.exchange(w, r, &out)
 	} else {
-		res.Status, err = u.proxied(w, r, &out)
+		apart := out // for its closures; out itself stays on the stack
+		res.Status, err = u.proxied(w, r, &apart)
 	}
 	res.Elapsed = time.Since(start)
 	return res, err
