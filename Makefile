@@ -36,9 +36,10 @@ test: ## run all tests, with the race detector, against a real Redis
 	$(GO) test -race ./...
 
 .PHONY: bench
-bench: ## measure the limiter on this machine, beside plain go-redis
-	@.ci/need redis-server
+bench: ## measure limiter and gateway on this machine, beside go-redis, nginx and HAProxy
+	@.ci/need redis-server nginx haproxy wrk
 	@$(GO) run ./internal/bench limiter $(ARGS)
+	@$(GO) run ./internal/bench gateway $(ARGS)
 
 .PHONY: check
 check: fmt-check vet lint test ## everything CI checks: format, vet, lint, tests (stale generated files fail them)

@@ -102,7 +102,10 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	listeners, err := server.Listen(serverOptions(cfg, logger))
+	backend := upstream.New(upstreamOptions(cfg, logger))
+	o := serverOptions(cfg, logger)
+	o.OnDrain = backend.Drain
+	listeners, err := server.Listen(o)
 	if err != nil {
 		return nil, err
 	}
@@ -123,13 +126,14 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		}),
 		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
 		Ledger:   book,
-		Upstream: upstream.New(upstreamOptions(cfg, logger)),
+		Upstream: backend,
 		Now:      a.now,
 		Observe:  metrics.Request,
+
+		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
 	}
 	if cfg.Server.AccessLog {
-		accessLog := server.AccessLog(logger)
-		gw.Observe = func(x gateway.Exchange) { metrics.Request(x); accessLog(x) }
+		gw.Log = server.AccessLog(logger)
 	}
 	ready := func() error { return errors.Join(listeners.Ready(), book.Ready()) }
 	side := http.NewServeMux()
@@ -181,6 +185,7 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
 		TLS:          server.TLS(cfg.Server.TLS),
+		Connections:  server.Share(cfg.Server.MaxConnections),
 		DrainDelay:   cfg.Server.DrainDelay,
 		DrainTimeout: cfg.Server.DrainTimeout,
 		Logger:       logger,
@@ -220,10 +225,12 @@ func storeOptions(cfg *config.Config) ledger.Options {
 func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 	return upstream.Options{
 		Target:             cfg.Application.TargetHost,
+		H2C:                cfg.Upstream.H2C,
 		PreserveHost:       cfg.Application.PreserveHost,
 		StripAuthorization: cfg.Application.StripAuthorization,
 		ConnectTimeout:     cfg.Upstream.ConnectTimeout,
 		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
+		BodyTimeout:        cfg.Timeouts.Read,
 		MaxBody:            cfg.Application.MaxBody,
 		Logger:             logger,
 	}

@@ -75,10 +75,12 @@ type Timeouts struct {
 
 // Server is how the gateway meets its clients, logs requests and shuts down.
 type Server struct {
-	TLS          TLS
-	AccessLog    bool
-	DrainDelay   time.Duration
-	DrainTimeout time.Duration
+	MaxConnections int // 0 is a third of the files that the process may open
+	MaxInFlight    int // likewise
+	TLS            TLS
+	AccessLog      bool
+	DrainDelay     time.Duration
+	DrainTimeout   time.Duration
 }
 
 // TLS names files in PEM. Cert and Key are both set, or none of the three.
@@ -89,6 +91,7 @@ type TLS struct {
 
 // Upstream bounds the backend's side of a request.
 type Upstream struct {
+	H2C             bool
 	ConnectTimeout  time.Duration
 	ResponseTimeout time.Duration
 }

@@ -111,6 +111,10 @@ var options = []option{
 		func(c *Config) *string { return &c.Server.TLS.ClientCA }, path()),
 	opt("server.access_log", "true", "log one line for each request",
 		func(c *Config) *bool { return &c.Server.AccessLog }, boolean()),
+	opt("server.max_connections", "0", "how many clients may be connected at a time; further ones wait. 0 is a third of the files this process may open",
+		func(c *Config) *int { return &c.Server.MaxConnections }, integer(0, unbounded)),
+	opt("server.max_in_flight", "0", "how many requests may be served at a time; further ones get 503. 0 is a third of the files this process may open",
+		func(c *Config) *int { return &c.Server.MaxInFlight }, integer(0, unbounded)),
 	opt("server.drain_delay", "3s", "how long to serve on after SIGTERM while /ready says no",
 		func(c *Config) *time.Duration { return &c.Server.DrainDelay }, delay()),
 	opt("server.drain_timeout", "15s", "how long requests in flight may take to finish after that",
@@ -118,8 +122,11 @@ var options = []option{
 
 	opt("upstream.connect_timeout", "3s", "how long connecting to the backend may take",
 		func(c *Config) *time.Duration { return &c.Upstream.ConnectTimeout }, timeout()),
-	opt("upstream.response_timeout", "30s", "how long the backend may take until its answer's header",
+	opt("upstream.response_timeout", "30s", "how long the backend may take until its answer's header, and between two pieces of its body",
 		func(c *Config) *time.Duration { return &c.Upstream.ResponseTimeout }, timeout()),
+
+	opt("upstream.h2c", "false", "speak HTTP/2 without TLS to an http:// backend, as gRPC servers do",
+		func(c *Config) *bool { return &c.Upstream.H2C }, boolean()),
 
 	opt("redis.addr", "localhost:6379", "the Redis that holds records and counters",
 		func(c *Config) *string { return &c.Redis.Addr }, hostPort()).example("tyk-redis:6379"),

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"maps"
 	"net/http"
 
 	"github.com/tykctl/tykctl/internal/ledger"
@@ -11,10 +10,9 @@ import (
 // vouch tells a proxy that the request it asks about is admitted, and whose it is:
 // by the hash of the key, as logs name it, for the key itself would pass for a part
 // of the credential.
-func vouch(w *recorder, r *http.Request, own http.Header, apiKey string) upstream.Result {
+func vouch(w *recorder, r *http.Request, apiKey string) upstream.Result {
 	leaveBody(w, r)
 	h := w.Header()
-	maps.Copy(h, own)
 	h["X-Api-Key-Hash"] = []string{ledger.KeyHash(apiKey)}
 	h["Cache-Control"] = []string{"no-store"}
 	h["Content-Length"] = []string{"0"}

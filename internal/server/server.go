@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -18,7 +18,8 @@ import (
 // that refuses a large header, in its own words.
 const headerSlack = 64 << 10
 
-// Timeouts are the server's, per connection.
+// Timeouts are those of a connection: Read and Write of each piece of a body, the
+// others of the whole of what they name.
 type Timeouts struct {
 	ReadHeader, Read, Write, Idle time.Duration
 }
@@ -29,9 +30,13 @@ type Options struct {
 	MetricsAddr  string
 	TLS          TLS // of the gateway; the metrics have none
 	Timeouts     Timeouts
+	Connections  int           // at most at a time on the main port
 	DrainDelay   time.Duration // still serving, no longer ready
 	DrainTimeout time.Duration // no new connections, finishing what is under way
-	Logger       *slog.Logger
+	// OnDrain is called when no new connections are taken any more: it must end
+	// what does not end by itself, such as WebSockets.
+	OnDrain func()
+	Logger  *slog.Logger
 }
 
 // Server is a gateway's listeners. Make one with [Listen].
@@ -40,6 +45,7 @@ type Server struct {
 	main, metrics net.Listener
 	credentials   *credentials // nil without TLS
 	draining      atomic.Bool
+	tunnels       sync.WaitGroup // requests whose connections net/http has given away
 }
 
 var errDraining = errors.New("shutting down")
@@ -63,20 +69,8 @@ func Listen(o Options) (*Server, error) {
 		_ = main.Close()
 		return nil, err
 	}
+	main = newCappedListener(main, o.Connections, o.Timeouts.Write, o.Logger)
 	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
-}
-
-func listen(addr, key string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("cannot listen on %s: the port is in use; stop the other program or set %s", addr, key)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("cannot listen on %s: not permitted; set %s to a port above 1023", addr, key)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %s (%s): %w", addr, key, err)
-	}
-	return l, nil
 }
 
 // Addr is where the gateway listens.
@@ -94,12 +88,14 @@ func (s *Server) Ready() error {
 }
 
 // Run serves until ctx ends, then drains: for DrainDelay it is no longer ready
-// but serves on, so that load balancers can look elsewhere; then it takes no new
-// connections and lets what is under way finish within DrainTimeout. It returns
-// nil after a clean drain.
+// but serves on, each answer being the last on its connection, so that load
+// balancers can look elsewhere; then it takes no new connections and lets what is
+// under way finish within DrainTimeout. It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
-	front := s.newHTTP(gateway)
+	front := s.newHTTP(s.front(gateway))
+	front.RegisterOnShutdown(s.opts.OnDrain)
 	side := s.newHTTP(metrics)
+	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
 	failed := make(chan error, 2)
 	go func() { failed <- s.serve(front) }()
 	go func() { failed <- side.Serve(s.metrics) }()
@@ -128,24 +124,38 @@ func (s *Server) Close() error { return errors.Join(s.main.Close(), s.metrics.Cl
 func (s *Server) drain(front *http.Server) error {
 	s.draining.Store(true)
 	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay.String(), "then_at_most", s.opts.DrainTimeout.String())
-	front.SetKeepAlivesEnabled(false)
+	// Not SetKeepAlivesEnabled: it closes idle connections at once, on which
+	// requests may already be under way.
 	time.Sleep(s.opts.DrainDelay)
 
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
-	if err := front.Shutdown(ctx); err != nil {
+	if errors.Join(front.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
 		_ = front.Close()
 		return fmt.Errorf("requests were still under way after server.drain_timeout (%s) and were cut off", s.opts.DrainTimeout)
 	}
 	return nil
 }
 
+// awaitTunnels waits for what Shutdown does not.
+func (s *Server) awaitTunnels(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		s.tunnels.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (s *Server) newHTTP(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           closeAfterDoubt(h),
+		Handler:           h,
 		ReadHeaderTimeout: s.opts.Timeouts.ReadHeader,
-		ReadTimeout:       s.opts.Timeouts.Read,
-		WriteTimeout:      s.opts.Timeouts.Write,
 		IdleTimeout:       s.opts.Timeouts.Idle,
 		MaxHeaderBytes:    headerSlack,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
