@@ -21,6 +21,8 @@ type usageReport struct {
 	Remaining int64               `json:"remaining"`
 	ResetsIn  int64               `json:"resets_in"` // rounded up: then the window is over
 	Refused   int64               `json:"refused"`
+	Burst     int64               `json:"burst,omitempty"`     // if the record or the configuration names one
+	MaxDelay  float64             `json:"max_delay,omitempty"` // of a leaky bucket
 }
 
 func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
@@ -33,15 +35,23 @@ func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
 		Limit: u.Limit.Permits, Window: int64(u.Limit.Window / time.Second),
 		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
 		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
+		Burst:    u.Limit.Burst, MaxDelay: u.Limit.MaxDelay.Seconds(),
 	}
 }
 
 // lines is the report for people, a line to each figure.
 func (u usageReport) lines() []string {
+	limit := fmt.Sprintf("%d in %s", u.Limit, seconds(u.Window))
+	if u.Burst > 0 {
+		limit += fmt.Sprintf(", burst %d", u.Burst)
+	}
+	if u.MaxDelay > 0 {
+		limit += fmt.Sprintf(", held back up to %gs", u.MaxDelay)
+	}
 	return []string{
 		"api_key:    " + u.APIKey,
 		"algorithm:  " + string(u.Algorithm),
-		fmt.Sprintf("limit:      %d in %s", u.Limit, seconds(u.Window)),
+		"limit:      " + limit,
 		fmt.Sprintf("used:       %d", u.Used),
 		fmt.Sprintf("remaining:  %d", u.Remaining),
 		"resets in:  " + seconds(u.ResetsIn),

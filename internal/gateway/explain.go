@@ -12,6 +12,7 @@ import (
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // Question is what an operator asks about: would a client that holds this be let
@@ -145,9 +146,17 @@ func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *boo
 		}
 	case StageLimit:
 		d := permit.Decision
+		if paced(d) {
+			return new(true), fmt.Sprintf("%d left of its %s before this request, all there again in %s", d.Remaining+1, d.Limit.Algorithm, seconds(d.Reset))
+		}
 		return new(true), fmt.Sprintf("%d of %d left before this request, resets in %s", d.Remaining+1, d.Limit.Permits, seconds(d.Reset))
 	}
 	return new(true), ""
+}
+
+// paced reports whether permits come back one by one instead of by the window.
+func paced(d ratelimit.Decision) bool {
+	return d.Limit.Algorithm == ratelimit.TokenBucket || d.Limit.Algorithm == ratelimit.LeakyBucket
 }
 
 // fault says in words for the operator, who may know everything, why a stage
@@ -164,6 +173,9 @@ func fault(err error, req *inbound.Request, permit ledger.Permit) string {
 		d := permit.Decision
 		if d.Limit.Permits == 0 {
 			return "the record's limit is 0: it lets nothing in"
+		}
+		if paced(d) {
+			return fmt.Sprintf("nothing is left of its %s, the next permit is there in %s", d.Limit.Algorithm, seconds(d.RetryAfter))
 		}
 		return fmt.Sprintf("all %d of this window are used, resets in %s", d.Limit.Permits, seconds(d.Reset))
 	case errors.Is(err, ledger.ErrUnknown):
