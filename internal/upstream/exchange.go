@@ -120,7 +120,7 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 		case a.status >= http.StatusOK:
 			a.setHeader(h, c.names)
 			a.finishHeader(h, r)
-			if !c.upload.over() {
+			if c.upload != nil && c.upload.body.remains() {
 				closeAfter(h, r)
 			}
 			return a, nil
