@@ -32,13 +32,14 @@ build: ## build the static binary, bin/tykctl
 
 .PHONY: test
 test: ## run all tests, with the race detector, against a real Redis
-	@.ci/need redis-server cc
+	@.ci/need redis-server nginx cc
 	$(GO) test -race ./...
 
 .PHONY: bench
-bench: ## measure the limiter on this machine, beside plain go-redis
-	@.ci/need redis-server
+bench: ## measure limiter and gateway on this machine, beside go-redis, nginx and HAProxy
+	@.ci/need redis-server nginx haproxy wrk
 	@$(GO) run ./internal/bench limiter $(ARGS)
+	@$(GO) run ./internal/bench gateway $(ARGS)
 
 .PHONY: check
 check: fmt-check vet lint test ## everything CI checks: format, vet, lint, tests (stale generated files fail them)

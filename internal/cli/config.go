@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/server"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -37,6 +39,10 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.load(nil, serveRequires...)
 			if err != nil {
+				return err
+			}
+			_, keys := tokenKeys(cfg)
+			if err := errors.Join(keys, server.TLS(cfg.Server.TLS).Check()); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))

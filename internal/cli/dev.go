@@ -48,17 +48,17 @@ func (a *app) serveDev(ctx context.Context, target string) error {
 	}
 	_, err = fmt.Fprintf(a.out, `tykctl for trying out: on loopback only, keeps nothing. Ctrl-C ends it.
 
-  gateway  http://%s
+  gateway  %s://%s
   metrics  http://%s/metrics
   backend  %s
-  redis    %s (in this process; try: tykctl … --redis %[4]s)
+  redis    %s (in this process; try: tykctl … --redis %[5]s)
 
   The token below may make %d requests in each window of %.0f s:
 
 %s
 
-`, in.server.Addr(), in.server.MetricsAddr(), backend, redis.Addr(),
-		token.RateLimit, cfg.Application.RateLimit.Window.Seconds(), curlLine(token, in.server.Addr().String()))
+`, scheme(cfg), in.server.Addr(), in.server.MetricsAddr(), backend, redis.Addr(),
+		token.RateLimit, cfg.Application.RateLimit.Window.Seconds(), curlLine(token, scheme(cfg)+"://"+in.server.Addr().String()))
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type world struct {
 	client  *redis.Client
 	backend *backend
 	log     *lines
+	cfg     *config.Config
 	in      *installation
 	stop    context.CancelFunc
 	done    chan error
@@ -75,11 +76,12 @@ func startAt(t *testing.T, store *redistest.Server, options map[string]string, n
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.cfg = cfg
 	a := &app{err: w.log, now: now}
 	if w.in, err = a.open(cfg); err != nil {
 		t.Fatal(err)
 	}
-	w.url = "http://" + w.in.server.Addr().String()
+	w.url = scheme(cfg) + "://" + w.in.server.Addr().String()
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
 	go func() { w.done <- w.in.run(ctx) }()

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 func TestBytesArriveAsTheyWereSent(t *testing.T) {
@@ -371,6 +374,17 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
+// A client that has closed its own side may still read.
+func TestNobodyIsToldThatAllIsWellWhenItIsNot(t *testing.T) {
+	w := start(t, map[string]string{"application.target_host": "http://" + scripted(t, "")})
+	key := w.token(grant{})
+	conn := w.sendRaw(t, []byte("GET /api/v1/test HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+key.JWT+"\r\n\r\n"))
+	_ = conn.CloseWrite()
+	if answer, _ := io.ReadAll(conn); len(answer) > 0 {
+		t.Errorf("it was answered %q, and the backend never said a word", answer)
+	}
+}
+
 func TestDrain(t *testing.T) {
 	w := start(t, map[string]string{"server.drain_delay": "300ms"})
 	key := w.token(grant{})
@@ -401,5 +415,116 @@ func TestDrain(t *testing.T) {
 	if conn, err := net.DialTimeout("tcp", strings.TrimPrefix(w.url, "http://"), time.Second); err == nil {
 		conn.Close()
 		t.Error("the port is still open")
+	}
+}
+
+func TestMoreRequestsThanMayBeInFlight(t *testing.T) {
+	w := start(t, map[string]string{"server.max_in_flight": "2"})
+	key := w.token(grant{})
+	arrived, proceed := make(chan struct{}), make(chan struct{})
+	w.backend.answer(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-proceed
+	})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { w.want(w.get("/api/v1/test", key.JWT), 200, "") })
+		<-arrived
+	}
+	r := w.get("/api/v1/test", key.JWT)
+	w.want(r, 503, "overloaded")
+	if r.Header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After: %q", r.Header.Get("Retry-After"))
+	}
+	if n := w.used(key.APIKey); n != 2 {
+		t.Errorf("%d permits are taken, want 2", n)
+	}
+	close(proceed)
+	wg.Wait()
+	go func() { <-arrived }()
+	w.want(w.get("/api/v1/test", key.JWT), 200, "")
+}
+
+func TestDrainUnderLoad(t *testing.T) {
+	w := start(t, map[string]string{"server.drain_delay": "300ms"})
+	key := w.token(grant{limit: 1_000_000})
+	w.backend.answer(func(http.ResponseWriter, *http.Request) {})
+	addr := strings.TrimPrefix(w.url, "http://")
+	request := "GET /api/v1/test HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key.JWT + "\r\n\r\n"
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					return // closed for good: a balancer has long looked elsewhere
+				}
+				in := bufio.NewReader(conn)
+				for last := false; !last; {
+					if _, err = io.WriteString(conn, request); err != nil {
+						break
+					}
+					var res *http.Response
+					if res, err = http.ReadResponse(in, nil); err != nil {
+						break
+					}
+					if res.StatusCode != 200 {
+						t.Errorf("status %d", res.StatusCode)
+					}
+					last = res.Close
+				}
+				conn.Close()
+				if err != nil && !refused(addr) {
+					t.Errorf("a request failed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	w.eventually("some requests", func() bool { return len(w.backend.requests()) > 50 })
+	w.stop()
+	if err := w.end(); err != nil {
+		t.Errorf("serve ended with %v", err)
+	}
+	wg.Wait()
+}
+
+// refused reports whether nobody listens any more. Whoever was still waiting to be
+// taken when that began was not served.
+func refused(addr string) bool {
+	conn, err := net.Dial("tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return err != nil
+}
+
+func TestDrainClosesWebSockets(t *testing.T) {
+	w := start(t, nil)
+	key := w.token(grant{})
+	w.backend.answer(func(rw http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(rw, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.CloseNow() }()
+		_, _, _ = c.Read(context.Background())
+	})
+	c, res, err := websocket.Dial(t.Context(), w.url+"/api/v1/test", &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + key.JWT}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.CloseNow() }()
+	if res.Header.Get("X-Ratelimit-Limit") == "" {
+		t.Error("the answer does not say what is left of the limit")
+	}
+	w.stop()
+	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("closed with %v, want 1001", err)
+	}
+	if err := w.end(); err != nil {
+		t.Errorf("serve ended with %v", err)
 	}
 }

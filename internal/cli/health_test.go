@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,7 @@ func TestHealth(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{out: &out}
 	for _, path := range []string{"/health", "/ready"} {
-		if err := a.health(t.Context(), w.url+path); err != nil {
+		if err := a.health(t.Context(), http.DefaultClient, w.url+path); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -21,10 +22,10 @@ func TestHealth(t *testing.T) {
 	}
 	w.redis.Stop()
 	w.eventually("not ready", func() bool { return w.in.ledger.Ready() != nil })
-	if err := a.health(t.Context(), w.url+"/health"); err != nil {
+	if err := a.health(t.Context(), http.DefaultClient, w.url+"/health"); err != nil {
 		t.Errorf("/health without Redis: %v", err)
 	}
-	if err := a.health(t.Context(), w.url+"/ready"); err == nil || !strings.Contains(err.Error(), "redis") {
+	if err := a.health(t.Context(), http.DefaultClient, w.url+"/ready"); err == nil || !strings.Contains(err.Error(), "redis") {
 		t.Errorf("/ready without Redis: %v", err)
 	}
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // serveRequires are the options that have no default a gateway could run with.
-var serveRequires = []string{"application.target_host", "application.token.jwt_secret"}
+var serveRequires = []string{"application.target_host", requireKey}
 
 func (a *app) serveCommand() *cobra.Command {
 	var dev bool
@@ -82,7 +82,7 @@ type installation struct {
 	logger  *slog.Logger
 	server  *server.Server
 	ledger  *ledger.Ledger
-	key     jwtauth.Key
+	key     jwtauth.Key // that signs; the zero Key if none can
 	front   http.Handler
 	side    http.Handler
 }
@@ -94,16 +94,18 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret := cfg.Application.Token.JWTSecret.Reveal()
-	key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
+	keys, err := tokenKeys(cfg)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := jwtauth.NewVerifier(key)
+	verifier, err := jwtauth.NewVerifier(keys...)
 	if err != nil {
 		return nil, err
 	}
-	listeners, err := server.Listen(serverOptions(cfg, logger))
+	backend := upstream.New(upstreamOptions(cfg, logger))
+	o := serverOptions(cfg, logger)
+	o.OnDrain = backend.Drain
+	listeners, err := server.Listen(o)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +114,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 			"It listens on loopback only. Make a secret of your own with `tykctl secret` and set application.token.jwt_secret")
 	}
 
+	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion)
 	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
@@ -119,16 +122,18 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
 			MaxBody:        cfg.Application.MaxBody,
+			ForwardAuth:    cfg.Application.ForwardAuth,
 		}),
-		Verifier: verifier,
+		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
 		Ledger:   book,
-		Upstream: upstream.New(upstreamOptions(cfg, logger)),
+		Upstream: backend,
 		Now:      a.now,
 		Observe:  metrics.Request,
+
+		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
 	}
 	if cfg.Server.AccessLog {
-		accessLog := server.AccessLog(logger)
-		gw.Observe = func(x gateway.Exchange) { metrics.Request(x); accessLog(x) }
+		gw.Log = server.AccessLog(logger)
 	}
 	ready := func() error { return errors.Join(listeners.Ready(), book.Ready()) }
 	side := http.NewServeMux()
@@ -179,6 +184,8 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
+		TLS:          server.TLS(cfg.Server.TLS),
+		Connections:  server.Share(cfg.Server.MaxConnections),
 		DrainDelay:   cfg.Server.DrainDelay,
 		DrainTimeout: cfg.Server.DrainTimeout,
 		Logger:       logger,
@@ -218,10 +225,12 @@ func storeOptions(cfg *config.Config) ledger.Options {
 func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 	return upstream.Options{
 		Target:             cfg.Application.TargetHost,
+		H2C:                cfg.Upstream.H2C,
 		PreserveHost:       cfg.Application.PreserveHost,
 		StripAuthorization: cfg.Application.StripAuthorization,
 		ConnectTimeout:     cfg.Upstream.ConnectTimeout,
 		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
+		BodyTimeout:        cfg.Timeouts.Read,
 		MaxBody:            cfg.Application.MaxBody,
 		Logger:             logger,
 	}

@@ -228,6 +228,8 @@ func TestRedisAway(t *testing.T) {
 	if r.Header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After: %q", r.Header.Get("Retry-After"))
 	}
+	// Redis is not asked before the signature holds.
+	w.want(w.get("/api/v1/test", key.JWT[:len(key.JWT)-4]+"AAAA"), 401, "invalid_token")
 	if r := w.get("/ready", ""); r.StatusCode != 503 || !strings.Contains(r.body, "redis") {
 		t.Errorf("/ready: %d %q", r.StatusCode, r.body)
 	}

@@ -71,21 +71,13 @@ func (a *app) readSecret(file string) (string, error) {
 	return string(text), nil
 }
 
-// signingKey is what cfg's tokens are signed with.
-func signingKey(cfg *config.Config) (jwtauth.Key, error) {
-	return jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(cfg.Application.Token.JWTSecret.Reveal()))
-}
-
-// verifierOf is nil when cfg has no secret.
+// verifierOf is nil when cfg has no key.
 func verifierOf(cfg *config.Config) (*jwtauth.Verifier, error) {
-	if cfg.Application.Token.JWTSecret.Reveal() == "" {
-		return nil, nil
-	}
-	key, err := signingKey(cfg)
-	if err != nil {
+	keys, err := tokenKeys(cfg)
+	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
-	return jwtauth.NewVerifier(key)
+	return jwtauth.NewVerifier(keys...)
 }
 
 // checkSigned reports whether a JWT was signed with the configuration's secret.

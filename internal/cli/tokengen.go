@@ -24,6 +24,7 @@ const storeWait = 1500 * time.Millisecond
 
 type tokenGenOptions struct {
 	with signing
+	kid  string
 
 	routes   string
 	grant    grant
@@ -83,6 +84,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 	f.IntVar(&o.count, "count", 1, "how many keys to make")
 	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and do not ask Redis")
 	o.with.flags(cmd)
+	f.StringVar(&o.kid, "kid", "", "sign with this `key` of application.token.keys (default: jwt_secret, else the newest in use)")
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -112,14 +114,14 @@ func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
 }
 
 func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) error {
-	cfg, err := a.loadWith(where, &o.with, "application.token.jwt_secret")
+	cfg, err := a.loadWith(where, &o.with, requireKey)
 	if err != nil {
 		return err
 	}
 	if err := o.grant.checkLimit(storeOptions(cfg).DefaultLimit); err != nil {
 		return usage(cmd, err)
 	}
-	key, err := signingKey(cfg)
+	key, err := signer(cfg, o.kid)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) err
 			if err != nil {
 				return err
 			}
-			if err := a.showIssued(made, i, o.output, localAddr(cfg)); err != nil {
+			if err := a.showIssued(made, i, o.output, scheme(cfg)+"://"+localAddr(cfg)); err != nil {
 				return err
 			}
 		}
@@ -156,18 +158,18 @@ func (o *tokenGenOptions) make(ctx context.Context, book *ledger.Ledger, key jwt
 }
 
 // showIssued prints the n-th of the tokens that one command makes.
-func (a *app) showIssued(made issued, n int, output, addr string) error {
+func (a *app) showIssued(made issued, n int, output, url string) error {
 	if output == "json" {
 		return writeJSON(a.out, made)
 	}
 	if n > 0 {
 		fmt.Fprintln(a.out)
 	}
-	return printIssued(a.out, made, addr)
+	return printIssued(a.out, made, url)
 }
 
 // printIssued is the original's text; its labels and their order are fixed.
-func printIssued(w io.Writer, t issued, addr string) error {
+func printIssued(w io.Writer, t issued, url string) error {
 	title := "Token created successfully!"
 	if t.DryRun {
 		title = "Token not created: this is a dry run."
@@ -182,21 +184,25 @@ curl example:
   %s
 `,
 		title, t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
-		printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, addr))
+		printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, url))
 	return err
 }
 
 // curlLine is a request that the token is allowed to make, ready to be pasted.
-func curlLine(t issued, addr string) string {
+// From loopback the name in a certificate cannot be right, so curl is not to look.
+func curlLine(t issued, url string) string {
 	if len(t.AllowedRoutes) == 0 {
 		return "none: the record allows no route"
 	}
 	method, path := route.Sample(t.AllowedRoutes[0])
 	line := "curl -i "
+	if strings.HasPrefix(url, "https:") {
+		line = "curl -ik "
+	}
 	if method != "" && method != "GET" {
 		line += "-X " + method + " "
 	}
-	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" 'http://%s%s'`, t.JWT, addr, strings.ReplaceAll(printable(path), "'", `'\''`))
+	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(printable(path), "'", `'\''`))
 }
 
 // storeFlags turns --redis into the options that it overrides.

@@ -41,6 +41,7 @@ type Application struct {
 	Port               int // 0 picks a free one
 	PreserveHost       bool
 	StripAuthorization bool
+	ForwardAuth        bool           // answer /auth
 	TrustedProxies     []netip.Prefix // masked; an IPv4 address is never in IPv6 form
 	MaxBody            int64          // bytes; 0 is no limit
 	RateLimit          RateLimit
@@ -58,7 +59,9 @@ type RateLimit struct {
 // Token is how tokens are signed and where their records are.
 type Token struct {
 	JWTSecret Secret // its bytes as written are the key; nothing is decoded
-	Algorithm string // HS256, HS384 or HS512
+	Algorithm string // of JWTSecret: HS256, HS384 or HS512
+	Keys      []TokenKey
+	CacheSize int    // verified tokens
 	Prefix    string // of the records' Redis keys
 }
 
@@ -70,15 +73,25 @@ type Timeouts struct {
 	Idle       time.Duration
 }
 
-// Server is how the gateway logs requests and shuts down.
+// Server is how the gateway meets its clients, logs requests and shuts down.
 type Server struct {
-	AccessLog    bool
-	DrainDelay   time.Duration
-	DrainTimeout time.Duration
+	MaxConnections int // 0 is a third of the files that the process may open
+	MaxInFlight    int // likewise
+	TLS            TLS
+	AccessLog      bool
+	DrainDelay     time.Duration
+	DrainTimeout   time.Duration
+}
+
+// TLS names files in PEM. Cert and Key are both set, or none of the three.
+type TLS struct {
+	Cert, Key string
+	ClientCA  string // "" asks clients for no certificate
 }
 
 // Upstream bounds the backend's side of a request.
 type Upstream struct {
+	H2C             bool
 	ConnectTimeout  time.Duration
 	ResponseTimeout time.Duration
 }

@@ -39,7 +39,8 @@ func (f *Faults) Error() string {
 
 // String is the fault in one line: key, layer unless it is the file, text.
 func (f Fault) String() string {
-	switch o := find(f.Key); {
+	key, _, _ := strings.Cut(f.Key, "[")
+	switch o := find(key); {
 	case f.Origin == OriginEnv && o != nil:
 		return fmt.Sprintf("%s (%s): %s", f.Key, o.Env, f.Text)
 	case f.Origin == OriginEnv, f.Origin == OriginFlag:
@@ -56,7 +57,8 @@ func (f *Faults) add(origin Origin, key, text string) {
 // at reports whether a key, or a key of this group, has a fault already.
 func (f *Faults) at(key string) bool {
 	return slices.ContainsFunc(f.List, func(fault Fault) bool {
-		return fault.Key == key || strings.HasPrefix(fault.Key, key+".")
+		rest, found := strings.CutPrefix(fault.Key, key)
+		return found && (rest == "" || rest[0] == '.' || rest[0] == '[')
 	})
 }
 

@@ -161,6 +161,13 @@ func TestFaults(t *testing.T) {
   redis.master_name (TYK_PROX_REDIS__MASTER_NAME): needs the Sentinels' addresses; set redis.addrs, or redis.addr for one`,
 		},
 		{
+			name: "TLS by halves, and a question that nobody may ask",
+			file: `{"application":{"forward_auth":true},"server":{"tls":{"key":"key.pem"}}}`,
+			want: `config.json: 2 faults:
+  application.forward_auth: needs the proxies that may ask; set application.trusted_proxies
+  server.tls: cert and key belong together, and client_ca to them; set both, or none of the three`,
+		},
+		{
 			name: "no conclusions from what is wrong already",
 			file: `{"redis":{"master_name":"m","addrs":["a"]}}`,
 			want: `config.json: 1 fault:

@@ -20,6 +20,7 @@ const (
 	asList
 	asObject
 	asNull
+	asJSON // of the option, and not the value: taken as it is written
 )
 
 // shapeOf tells a valid JSON value's type, and names it for a fault.
@@ -71,31 +72,41 @@ func (l *layer) readJSON(content []byte) error {
 	return l.object("", root)
 }
 
-// object walks the members of one group; "" is the whole file. It decodes by
-// tokens because a map would lose the keys given twice.
+// object walks the members of one group; "" is the whole file.
 func (l *layer) object(group string, raw json.RawMessage) error {
-	members := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := members.Token(); err != nil {
+	repeated := func(name string) { l.faults.add(l.origin, join(group, name), givenTwice) }
+	return members(raw, repeated, func(name string, value json.RawMessage) error {
+		return l.member(group, name, value)
+	})
+}
+
+const givenTwice = "given twice (letter case does not count); keep one"
+
+// members calls visit for each member of an object, or repeated for a name that it
+// had already. It decodes by tokens because a map would lose those.
+func members(object json.RawMessage, repeated func(name string), visit func(name string, value json.RawMessage) error) error {
+	in := json.NewDecoder(bytes.NewReader(object))
+	if _, err := in.Token(); err != nil {
 		return err
 	}
 	seen := map[string]bool{}
-	for members.More() {
-		token, err := members.Token()
+	for in.More() {
+		token, err := in.Token()
 		if err != nil {
 			return err
 		}
 		var value json.RawMessage
-		if err := members.Decode(&value); err != nil {
+		if err := in.Decode(&value); err != nil {
 			return err
 		}
 		name, _ := token.(string)
 		folded := strings.ToLower(name)
 		if seen[folded] {
-			l.faults.add(l.origin, join(group, name), "given twice (letter case does not count); keep one")
+			repeated(name)
 			continue
 		}
 		seen[folded] = true
-		if err := l.member(group, name, value); err != nil {
+		if err := visit(name, value); err != nil {
 			return err
 		}
 	}
@@ -132,7 +143,7 @@ func (l *layer) option(o *option, raw json.RawMessage) {
 		l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", not "+name)
 	case found == asString:
 		l.take(o, unquote(raw))
-	case found == asList:
+	case found == asList && o.json&asJSON == 0:
 		list, wrong := joinList(raw)
 		if wrong != "" {
 			l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", and "+wrong)

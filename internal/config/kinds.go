@@ -33,6 +33,10 @@ func text() kind[string] {
 	return kind[string]{"text", "a text", asString, func(s string) (string, error) { return s, nil }}
 }
 
+func path() kind[string] {
+	return kind[string]{"path", "the path of a file", asString, func(s string) (string, error) { return s, nil }}
+}
+
 func secret() kind[Secret] {
 	return kind[Secret]{"secret", "a text", asString, func(s string) (Secret, error) { return NewSecret(s), nil }}
 }

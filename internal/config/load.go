@@ -25,7 +25,7 @@ type Source struct {
 	Dir     string            // where DefaultFile is looked for; "" is the working directory
 	Env     []string          // NAME=value, as from os.Environ; nil keeps the environment out
 	Flags   map[string]string // key → value from the command line
-	Require []string          // keys that must be set, that is, not be empty
+	Require []string          // keys that must be set, that is, not be empty; of "a|b" one
 }
 
 // given is a value with the layer that gave it, as viper holds it.
@@ -45,7 +45,13 @@ type layer struct {
 // higher layer will override: the fault is there the day the override is not.
 func (l *layer) take(o *option, text string) {
 	if err := o.set(new(Config), text); err != nil {
-		l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", "+err.Error())
+		parts, ok := errors.AsType[partFaults](err)
+		if !ok {
+			l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", "+err.Error())
+		}
+		for _, part := range parts {
+			l.faults.add(l.origin, o.Key+part.Key, part.Text)
+		}
 		return
 	}
 	l.values[o.Key] = given{text, l.origin}
@@ -146,8 +152,11 @@ func (c *Config) fill(layers *viper.Viper) {
 		value, _ := layers.Get(o.Key).(given)
 		_ = o.set(c, value.text) // take has checked it; a test checks the defaults
 		shown := value.text
-		if o.Secret && shown != "" {
+		switch {
+		case o.Secret && shown != "":
 			shown = redacted
+		case o.Kind == "keys":
+			shown = showKeys(c.Application.Token.Keys)
 		}
 		c.values = append(c.values, Value{
 			Key: o.Key, Env: o.Env, Text: shown, Default: o.Default,
@@ -156,17 +165,27 @@ func (c *Config) fill(layers *viper.Viper) {
 	}
 }
 
+func (c *Config) isSet(key string) bool {
+	return slices.ContainsFunc(c.values, func(v Value) bool { return v.Key == key && v.Text != "" })
+}
+
 // check adds the faults that only the settings together show. It says nothing
 // more of options that have a fault of their own.
 func (c *Config) check(faults *Faults, require []string) {
-	for _, key := range require {
-		set := slices.ContainsFunc(c.values, func(v Value) bool { return v.Key == key && v.Text != "" })
-		if !set && !faults.at(key) {
-			faults.add(OriginDefault, key, "required, but not set; set it in the file, or "+envName(key)+" with --env")
+	for _, alternatives := range require {
+		keys := strings.Split(alternatives, "|")
+		if slices.ContainsFunc(keys, faults.at) || slices.ContainsFunc(keys, c.isSet) {
+			continue
 		}
+		text := "required, but not set; set it in the file, or " + envName(keys[0]) + " with --env"
+		if others := keys[1:]; len(others) > 0 {
+			text += "; or set " + strings.Join(others, " or ")
+		}
+		faults.add(OriginDefault, keys[0], text)
 	}
 
 	c.checkRateLimit(faults)
+	c.checkServer(faults)
 	c.checkRedis(faults)
 }
 
@@ -183,6 +202,16 @@ func (c *Config) checkRateLimit(faults *Faults) {
 	if limit.MaxDelay != 0 && limit.Algorithm != ratelimit.LeakyBucket {
 		faults.add(c.Origin("application.rate_limit.max_delay"), "application.rate_limit.max_delay",
 			fmt.Sprintf("must be 0 with %s; it is for application.rate_limit.algorithm leaky_bucket", limit.Algorithm))
+	}
+}
+
+func (c *Config) checkServer(faults *Faults) {
+	if c.Application.ForwardAuth && len(c.Application.TrustedProxies) == 0 && !faults.at("application.trusted_proxies") {
+		faults.add(c.Origin("application.forward_auth"), "application.forward_auth",
+			"needs the proxies that may ask; set application.trusted_proxies")
+	}
+	if s := c.Server.TLS; s.Cert == "" != (s.Key == "") || s.ClientCA != "" && s.Cert == "" {
+		faults.add(OriginDefault, "server.tls", "cert and key belong together, and client_ca to them; set both, or none of the three")
 	}
 }
 

@@ -19,6 +19,7 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.preserve_host":         "TYK_PROX_APPLICATION__PRESERVE_HOST",
 		"application.strip_authorization":   "TYK_PROX_APPLICATION__STRIP_AUTHORIZATION",
 		"application.trusted_proxies":       "TYK_PROX_APPLICATION__TRUSTED_PROXIES",
+		"application.forward_auth":          "TYK_PROX_APPLICATION__FORWARD_AUTH",
 		"application.max_body":              "TYK_PROX_APPLICATION__MAX_BODY",
 		"application.rate_limit.algorithm":  "TYK_PROX_APPLICATION__RATE_LIMIT__ALGORITHM",
 		"application.rate_limit.window":     "TYK_PROX_APPLICATION__RATE_LIMIT__WINDOW",
@@ -26,15 +27,23 @@ func TestEnvironmentNames(t *testing.T) {
 		"application.rate_limit.max_delay":  "TYK_PROX_APPLICATION__RATE_LIMIT__MAX_DELAY",
 		"application.token.jwt_secret":      "TYK_PROX_APPLICATION__TOKEN__JWT_SECRET",
 		"application.token.algorithm":       "TYK_PROX_APPLICATION__TOKEN__ALGORITHM",
+		"application.token.keys":            "TYK_PROX_APPLICATION__TOKEN__KEYS",
+		"application.token.cache_size":      "TYK_PROX_APPLICATION__TOKEN__CACHE_SIZE",
 		"application.token.prefix":          "TYK_PROX_APPLICATION__TOKEN__PREFIX",
 		"server_timeouts.readHeaderTimeout": "TYK_PROX_SERVER_TIMEOUTS__READHEADERTIMEOUT",
 		"server_timeouts.readTimeout":       "TYK_PROX_SERVER_TIMEOUTS__READTIMEOUT",
 		"server_timeouts.writeTimeout":      "TYK_PROX_SERVER_TIMEOUTS__WRITETIMEOUT",
 		"server_timeouts.idleTimeout":       "TYK_PROX_SERVER_TIMEOUTS__IDLETIMEOUT",
+		"server.tls.cert":                   "TYK_PROX_SERVER__TLS__CERT",
+		"server.tls.key":                    "TYK_PROX_SERVER__TLS__KEY",
+		"server.tls.client_ca":              "TYK_PROX_SERVER__TLS__CLIENT_CA",
 		"server.access_log":                 "TYK_PROX_SERVER__ACCESS_LOG",
 		"server.drain_delay":                "TYK_PROX_SERVER__DRAIN_DELAY",
 		"server.drain_timeout":              "TYK_PROX_SERVER__DRAIN_TIMEOUT",
+		"server.max_connections":            "TYK_PROX_SERVER__MAX_CONNECTIONS",
+		"server.max_in_flight":              "TYK_PROX_SERVER__MAX_IN_FLIGHT",
 		"upstream.connect_timeout":          "TYK_PROX_UPSTREAM__CONNECT_TIMEOUT",
+		"upstream.h2c":                      "TYK_PROX_UPSTREAM__H2C",
 		"upstream.response_timeout":         "TYK_PROX_UPSTREAM__RESPONSE_TIMEOUT",
 		"redis.addr":                        "TYK_PROX_REDIS__ADDR",
 		"redis.addrs":                       "TYK_PROX_REDIS__ADDRS",
@@ -114,6 +123,8 @@ func unlikeZero(o option) string {
 		return "7"
 	case o.Key == "application.trusted_proxies":
 		return "10.0.0.0/8"
+	case o.Kind == "keys":
+		return `[{"kid":"a","algorithm":"EdDSA","file":"a.pem"}]`
 	case o.Kind == "list":
 		return "a:1"
 	case o.Example != "":

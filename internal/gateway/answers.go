@@ -27,6 +27,7 @@ const (
 	ReasonTooLarge            Reason = "too_large"
 	ReasonRateLimited         Reason = "rate_limited"
 	ReasonStoreUnavailable    Reason = "store_unavailable"
+	ReasonOverloaded          Reason = "overloaded"
 	ReasonUpstreamUnreachable Reason = "upstream_unreachable"
 	ReasonUpstreamTimeout     Reason = "upstream_timeout"
 	ReasonUpstreamInvalid     Reason = "upstream_invalid"
@@ -54,8 +55,9 @@ const (
 const statusClientGone = 499
 
 var (
-	errRoute   = errors.New("the key may not use this route")
-	errLimited = errors.New("the key's limit is spent")
+	errRoute      = errors.New("the key may not use this route")
+	errOverloaded = errors.New("server.max_in_flight requests are being served already")
+	errLimited    = errors.New("the key's limit is spent")
 )
 
 // answer is what a client is told. The words are for the client; what exactly
@@ -85,6 +87,7 @@ var answers = []struct {
 	{inbound.ErrHeadersTooLarge, StageRequest, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrBodyTooLarge, StageRequest, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrMethod, StageRequest, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
+	{inbound.ErrUntrusted, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 	{inbound.ErrMalformed, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 
 	{inbound.ErrNoToken, StageBearer, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},
@@ -98,6 +101,7 @@ var answers = []struct {
 	{ledger.ErrRecord, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
 	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
+	{errOverloaded, StageRequest, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway has as much to do as it may take on.", retryAfter}},
 	{errRoute, StageRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
 	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for now.", none}},
 
@@ -117,7 +121,7 @@ var (
 	allow      = [2]string{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 )
 
-func challenge(value string) [2]string { return [2]string{"Www-Authenticate", value} }
+func challenge(value string) [2]string { return [2]string{"WWW-Authenticate", value} }
 
 // answerTo finds an error's row. An error without one is a fault of this program.
 func answerTo(err error) (answer, Stage) {

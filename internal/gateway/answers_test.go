@@ -28,20 +28,22 @@ func TestAnswers(t *testing.T) {
 		header string
 	}{
 		{inbound.ErrMalformed, 400, "bad_request", ""},
+		{inbound.ErrUntrusted, 400, "bad_request", ""},
 		{inbound.ErrMethod, 405, "bad_request", "Allow"},
 		{inbound.ErrTargetTooLong, 414, "too_large", ""},
 		{inbound.ErrHeadersTooLarge, 431, "too_large", ""},
 		{inbound.ErrBodyTooLarge, 413, "too_large", ""},
-		{inbound.ErrNoToken, 401, "missing_token", `Www-Authenticate: Bearer realm="tykctl"`},
-		{inbound.ErrBadToken, 401, "invalid_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{jwtauth.ErrInvalid, 401, "invalid_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{jwtauth.ErrClaims, 401, "invalid_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{jwtauth.ErrExpired, 401, "expired_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{ledger.ErrUnknown, 401, "unknown_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{ledger.ErrExpired, 401, "expired_token", `Www-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{inbound.ErrNoToken, 401, "missing_token", `WWW-Authenticate: Bearer realm="tykctl"`},
+		{inbound.ErrBadToken, 401, "invalid_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{jwtauth.ErrInvalid, 401, "invalid_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{jwtauth.ErrClaims, 401, "invalid_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{jwtauth.ErrExpired, 401, "expired_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{ledger.ErrUnknown, 401, "unknown_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{ledger.ErrExpired, 401, "expired_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{ledger.ErrRecord, 503, "store_unavailable", "Retry-After: 1"},
 		{ledger.ErrUnavailable, 503, "store_unavailable", "Retry-After: 1"},
-		{errRoute, 403, "route_forbidden", `Www-Authenticate: Bearer realm="tykctl", error="insufficient_scope"`},
+		{errOverloaded, 503, "overloaded", "Retry-After: 1"},
+		{errRoute, 403, "route_forbidden", `WWW-Authenticate: Bearer realm="tykctl", error="insufficient_scope"`},
 		{errLimited, 429, "rate_limited", ""},
 		{upstream.ErrUnreachable, 502, "upstream_unreachable", ""},
 		{upstream.ErrTimeout, 504, "upstream_timeout", ""},
@@ -70,8 +72,8 @@ func TestAnswers(t *testing.T) {
 func TestEveryErrorHasARow(t *testing.T) {
 	source := readFile(t, "answers.go")
 	noRow := []string{
-		"ledger.ErrExists",                              // of the operator's commands
-		"jwtauth.ErrWeakSecret", "jwtauth.ErrAlgorithm", // of the configuration
+		"ledger.ErrExists",                                                // of the operator's commands
+		"jwtauth.ErrWeakSecret", "jwtauth.ErrAlgorithm", "jwtauth.ErrKey", // of the configuration
 	}
 	found := 0
 	for name, dir := range map[string]string{

@@ -8,8 +8,8 @@ package gateway
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/tykctl/tykctl/internal/inbound"
@@ -30,6 +30,12 @@ type Gateway struct {
 	Now      func() time.Time
 	// Observe is told of each request once it has been answered.
 	Observe func(Exchange)
+	// Log is told likewise, with the key's hash; nil when nobody wants to know.
+	Log func(Exchange)
+	// MaxInFlight is how many requests may be inside ServeHTTP at a time; 0 is no limit.
+	MaxInFlight int64
+
+	inFlight atomic.Int64
 }
 
 // Exchange is what became of one request. Neither the key nor the token is in it.
@@ -38,7 +44,7 @@ type Exchange struct {
 	Status   int
 	Reason   Reason
 	Err      error  // what went wrong, in words for the operator; nil when Reason says it all
-	KeyHash  string // "" before the token was verified
+	KeyHash  string // "" before the token was verified, and for Observe
 	Total    time.Duration
 	Upstream time.Duration
 	Redis    time.Duration
@@ -102,37 +108,44 @@ type admission struct {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
+	others := g.inFlight.Add(1) - 1
+	defer g.inFlight.Add(-1)
 
 	req, err := g.Inbound.Read(r)
+	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
+		err = errOverloaded
+	}
 	var adm admission
 	if err == nil {
 		adm, err = g.admit(r.Context(), &req, take)
 	}
-	own := g.header(&req, &adm)
+	setHeader(w.Header(), &req, &adm)
 	var delayed time.Duration
 	if err == nil {
 		delayed, err = hold(r.Context(), adm.permit.Decision)
 	}
 	var res upstream.Result
-	if err == nil {
-		res, err = g.Upstream.Forward(out, r, outgoing(&req, own))
+	switch {
+	case err == nil && req.Asked:
+		res = vouch(out, r, adm.token.APIKey)
+	case err == nil:
+		res, err = g.Upstream.Forward(out, r, outgoing(&req))
 	}
 	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
 	if err != nil {
-		x.Status, x.Reason = g.refuse(out, r, &req, own, err)
+		x.Status, x.Reason = g.refuse(out, r, &req, err)
 		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
 			x.Err = err
 		}
 	}
-	if adm.token.APIKey != "" {
-		x.KeyHash = ledger.KeyHash(adm.token.APIKey)
-	}
 	x.Upstream, x.Redis, x.Delayed = res.Elapsed, adm.permit.Waited, delayed
 	x.Total, x.Sent = time.Since(start), out.sent
-	g.Observe(x)
+	g.tell(x, adm.token.APIKey)
 
-	if errors.Is(err, upstream.ErrCut) {
-		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+		// The client must not take half an answer for a whole one, nor, if it has
+		// only closed its own side, none for the 200 that net/http would make of it.
+		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -147,49 +160,58 @@ func hold(ctx context.Context, d ratelimit.Decision) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// header is what the gateway itself says on every answer.
-func (g *Gateway) header(req *inbound.Request, adm *admission) http.Header {
-	h := make(http.Header, 8)
+// tell says what became of a request to whoever listens.
+func (g *Gateway) tell(x Exchange, apiKey string) {
+	g.Observe(x)
+	if g.Log == nil {
+		return
+	}
+	if apiKey != "" {
+		x.KeyHash = ledger.KeyHash(apiKey)
+	}
+	g.Log(x)
+}
+
+// setHeader sets what the gateway itself says on every answer.
+func setHeader(h http.Header, req *inbound.Request, adm *admission) {
 	h["X-Request-Id"] = []string{req.ID}
 	if adm.permit.Decision.Limit.Window > 0 {
 		adm.permit.Decision.SetHeader(h)
+		spell(h)
 	}
-	return h
 }
 
-func outgoing(req *inbound.Request, own http.Header) upstream.Outgoing {
+func outgoing(req *inbound.Request) upstream.Outgoing {
 	return upstream.Outgoing{
 		Path: req.Path, Query: req.Query,
 		RequestID:      req.ID,
 		ForwardedFor:   req.Forwarded.For,
 		ForwardedHost:  req.Forwarded.Host,
 		ForwardedProto: req.Forwarded.Proto,
-		Answer:         own,
 	}
 }
 
-// refusalWrite bounds writing a refusal; the request's own deadline may be near.
-const refusalWrite = 5 * time.Second
-
 // refuse writes the answer to err, unless there is nobody or no way to tell.
-func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, own http.Header, err error) (int, Reason) {
+func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
 	a, _ := answerTo(err)
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
 	}
-	conn := http.NewResponseController(w.ResponseWriter)
-	_ = conn.SetWriteDeadline(time.Now().Add(refusalWrite)) // not every writer has deadlines
+	leaveBody(w, r)
 	h := w.Header()
-	if r.ContentLength != 0 {
-		// A body may still be on its way. Reading it to keep the connection would
-		// let whoever sends it hold up the answer.
-		h.Set("Connection", "close")
-		_ = conn.SetReadDeadline(time.Now())
-	}
-	maps.Copy(h, own)
 	if a.header[0] != "" {
 		h[a.header[0]] = []string{a.header[1]}
 	}
 	_ = problem.New(a.status, string(a.reason), a.detail, req.Path, req.ID).Write(w) // the client may be gone
 	return a.status, a.reason
+}
+
+// leaveBody lets an answer go out that has no use for the request's body. That may
+// still be on its way, and reading it to keep the connection would let whoever
+// sends it hold up the answer.
+func leaveBody(w *recorder, r *http.Request) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now())
+	}
 }

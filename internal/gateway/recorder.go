@@ -9,11 +9,6 @@ type recorder struct {
 	sent int64
 }
 
-func (w *recorder) WriteHeader(status int) {
-	spell(w.Header())
-	w.ResponseWriter.WriteHeader(status)
-}
-
 func (w *recorder) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	w.sent += int64(n)
@@ -30,7 +25,6 @@ var spelling = [...]struct{ canonical, spelled string }{
 	{"X-Ratelimit-Limit", "X-RateLimit-Limit"},
 	{"X-Ratelimit-Remaining", "X-RateLimit-Remaining"},
 	{"X-Ratelimit-Reset", "X-RateLimit-Reset"},
-	{"Www-Authenticate", "WWW-Authenticate"},
 }
 
 func spell(h http.Header) {

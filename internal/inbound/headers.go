@@ -103,7 +103,7 @@ func isOurs(name string) bool {
 	switch name {
 	case "Forwarded", "X-Real-Ip", "X-Request-Id",
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
-		"X-Original-Url", "X-Rewrite-Url",
+		"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Original-Method",
 		"Proxy", // which CGI programs take for HTTP_PROXY
 		"Host", "Http2-Settings", "Trailer":
 		return true

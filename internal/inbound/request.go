@@ -36,6 +36,9 @@ var (
 	ErrHeadersTooLarge = errors.New("header fields too large")
 	// ErrBodyTooLarge is a declared Content-Length over the limit.
 	ErrBodyTooLarge = errors.New("body too large")
+	// ErrUntrusted is a question for a decision by a peer that is not trusted to
+	// tell what the original request was.
+	ErrUntrusted = errors.New("peer not trusted")
 	// ErrNoToken is a request without a bearer credential: no Authorization
 	// field, an empty one, or one of another scheme.
 	ErrNoToken = errors.New("no bearer token")
@@ -73,6 +76,8 @@ type Request struct {
 	Client netip.Addr
 	// Forwarded tells the backend where the request came from.
 	Forwarded Forwarded
+	// Asked means that a proxy only asks about the request, and serves it itself.
+	Asked bool
 }
 
 // Forwarded holds the values of the X-Forwarded fields for the backend.
@@ -89,12 +94,16 @@ type Options struct {
 	// MaxBody is the most bytes a request may declare as Content-Length; 0 is
 	// no limit. A body of undeclared length is for its reader to measure.
 	MaxBody int64
+	// ForwardAuth takes a request for /auth as a trusted proxy's question about
+	// another one, told by X-Original-Method and -URI or X-Forwarded-Method and -Uri.
+	ForwardAuth bool
 }
 
 // Reader reads requests. It is safe for concurrent use.
 type Reader struct {
 	trustedProxies []netip.Prefix
 	maxBody        int64
+	forwardAuth    bool
 }
 
 // NewReader returns a Reader with the given options. The options are copied.
@@ -103,7 +112,7 @@ func NewReader(options Options) *Reader {
 	for i, prefix := range proxies {
 		proxies[i] = unmapPrefix(prefix)
 	}
-	return &Reader{trustedProxies: proxies, maxBody: options.MaxBody}
+	return &Reader{trustedProxies: proxies, maxBody: options.MaxBody, forwardAuth: options.ForwardAuth}
 }
 
 // Read reads one request as net/http's server hands it over, with its header
@@ -123,20 +132,25 @@ func NewReader(options Options) *Reader {
 // On an ordinary request Read allocates nothing but the ID it makes.
 func (rd *Reader) Read(r *http.Request) (Request, error) {
 	from := rd.originOf(r)
-	req := Request{
-		ID:     requestID(r.Header),
-		Method: loggable(r.Method),
-		Path:   loggablePath(r.RequestURI),
-		Client: from.client,
+	req := Request{ID: requestID(r.Header), Client: from.client}
+	method, target := r.Method, r.RequestURI
+	var err error
+	if rd.forwardAuth && isAuthPath(target) {
+		req.Asked = true
+		if method, target, err = from.original(r.Header); err != nil {
+			req.Method, req.Path = loggable(r.Method), authPath
+			return req, err
+		}
 	}
-	if err := checkMethod(r.Method); err != nil {
+	req.Method, req.Path = loggable(method), loggablePath(target)
+	if err := checkMethod(method); err != nil {
 		return req, err
 	}
-	path, query, err := splitTarget(r.RequestURI)
+	path, query, err := splitTarget(target)
 	if err != nil {
 		return req, err
 	}
-	req.Method, req.Path, req.Query = r.Method, path, query
+	req.Method, req.Path, req.Query = method, path, query
 	if err := checkHost(r); err != nil {
 		return req, err
 	}

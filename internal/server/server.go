@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -18,7 +18,8 @@ import (
 // that refuses a large header, in its own words.
 const headerSlack = 64 << 10
 
-// Timeouts are the server's, per connection.
+// Timeouts are those of a connection: Read and Write of each piece of a body, the
+// others of the whole of what they name.
 type Timeouts struct {
 	ReadHeader, Read, Write, Idle time.Duration
 }
@@ -27,24 +28,38 @@ type Timeouts struct {
 type Options struct {
 	Addr         string // of the gateway, host:port; port 0 picks a free one
 	MetricsAddr  string
+	TLS          TLS // of the gateway; the metrics have none
 	Timeouts     Timeouts
+	Connections  int           // at most at a time on the main port
 	DrainDelay   time.Duration // still serving, no longer ready
 	DrainTimeout time.Duration // no new connections, finishing what is under way
-	Logger       *slog.Logger
+	// OnDrain is called when no new connections are taken any more: it must end
+	// what does not end by itself, such as WebSockets.
+	OnDrain func()
+	Logger  *slog.Logger
 }
 
 // Server is a gateway's listeners. Make one with [Listen].
 type Server struct {
 	opts          Options
 	main, metrics net.Listener
+	credentials   *credentials // nil without TLS
 	draining      atomic.Bool
+	tunnels       sync.WaitGroup // requests whose connections net/http has given away
 }
 
 var errDraining = errors.New("shutting down")
 
-// Listen opens both ports, so that a port in use is known before anything else
-// happens. The error says which and what to do.
+// Listen reads the TLS files and opens both ports, so that what is amiss there is
+// known before anything else happens. The error says which and what to do.
 func Listen(o Options) (*Server, error) {
+	var secure *credentials
+	if o.TLS != (TLS{}) {
+		var err error
+		if secure, err = newCredentials(o.TLS, o.Logger); err != nil {
+			return nil, err
+		}
+	}
 	main, err := listen(o.Addr, "application.port")
 	if err != nil {
 		return nil, err
@@ -54,20 +69,8 @@ func Listen(o Options) (*Server, error) {
 		_ = main.Close()
 		return nil, err
 	}
-	return &Server{opts: o, main: main, metrics: metrics}, nil
-}
-
-func listen(addr, key string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("cannot listen on %s: the port is in use; stop the other program or set %s", addr, key)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("cannot listen on %s: not permitted; set %s to a port above 1023", addr, key)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %s (%s): %w", addr, key, err)
-	}
-	return l, nil
+	main = newCappedListener(main, o.Connections, o.Timeouts.Write, o.Logger)
+	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
 }
 
 // Addr is where the gateway listens.
@@ -85,14 +88,16 @@ func (s *Server) Ready() error {
 }
 
 // Run serves until ctx ends, then drains: for DrainDelay it is no longer ready
-// but serves on, so that load balancers can look elsewhere; then it takes no new
-// connections and lets what is under way finish within DrainTimeout. It returns
-// nil after a clean drain.
+// but serves on, each answer being the last on its connection, so that load
+// balancers can look elsewhere; then it takes no new connections and lets what is
+// under way finish within DrainTimeout. It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
-	front := s.newHTTP(gateway)
+	front := s.newHTTP(s.front(gateway))
+	front.RegisterOnShutdown(s.opts.OnDrain)
 	side := s.newHTTP(metrics)
+	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
 	failed := make(chan error, 2)
-	go func() { failed <- front.Serve(s.main) }()
+	go func() { failed <- s.serve(front) }()
 	go func() { failed <- side.Serve(s.metrics) }()
 
 	var err error
@@ -104,33 +109,61 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	return errors.Join(err, side.Close())
 }
 
+// serve is with TLS, and then with HTTP/2, if there are credentials.
+func (s *Server) serve(front *http.Server) error {
+	if s.credentials == nil {
+		return front.Serve(s.main)
+	}
+	front.TLSConfig = s.credentials.config()
+	return front.ServeTLS(s.main, "", "")
+}
+
 // Close releases the ports of a server that was never run.
 func (s *Server) Close() error { return errors.Join(s.main.Close(), s.metrics.Close()) }
 
 func (s *Server) drain(front *http.Server) error {
 	s.draining.Store(true)
 	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay.String(), "then_at_most", s.opts.DrainTimeout.String())
-	front.SetKeepAlivesEnabled(false)
+	// Not SetKeepAlivesEnabled: it closes idle connections at once, on which
+	// requests may already be under way.
 	time.Sleep(s.opts.DrainDelay)
 
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
-	if err := front.Shutdown(ctx); err != nil {
+	if errors.Join(front.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
 		_ = front.Close()
 		return fmt.Errorf("requests were still under way after server.drain_timeout (%s) and were cut off", s.opts.DrainTimeout)
 	}
 	return nil
 }
 
+// awaitTunnels waits for what Shutdown does not.
+func (s *Server) awaitTunnels(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		s.tunnels.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (s *Server) newHTTP(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: s.opts.Timeouts.ReadHeader,
-		ReadTimeout:       s.opts.Timeouts.Read,
-		WriteTimeout:      s.opts.Timeouts.Write,
 		IdleTimeout:       s.opts.Timeouts.Idle,
 		MaxHeaderBytes:    headerSlack,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          100,
+			MaxReceiveBufferPerStream:     64 << 10,
+			MaxReceiveBufferPerConnection: 1 << 20,
+		},
 		// "OPTIONS *" would otherwise be answered past the gateway.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -6,10 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"sync/atomic"
+	"os"
 )
 
 var (
@@ -32,8 +30,11 @@ var (
 // classify names the party whose fault it is that there is no answer. The body's
 // own fault comes first: what the transport says then is only its echo.
 func classify(ctx context.Context, err, body error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](body); ok {
+	if errors.Is(body, ErrBodyTooLarge) {
 		return ErrBodyTooLarge
+	}
+	if errors.Is(body, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrBody, body) // at which net/http takes the client for gone, too
 	}
 	if ctx.Err() != nil {
 		return ErrGone
@@ -65,41 +66,4 @@ func unreachable(err error) bool {
 	}
 	_, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok
-}
-
-func cut(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", ErrCut, ErrGone)
-	}
-	return ErrCut
-}
-
-// body remembers why reading a request's body failed, so that a client's broken
-// framing is not blamed on the backend. The transport reads it in a goroutine
-// of its own.
-type body struct {
-	io.ReadCloser
-	failed atomic.Pointer[error]
-}
-
-func newBody(w http.ResponseWriter, r io.ReadCloser, limit int64) *body {
-	if limit > 0 && r != nil && r != http.NoBody {
-		r = http.MaxBytesReader(w, r, limit)
-	}
-	return &body{ReadCloser: r}
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.failed.CompareAndSwap(nil, &err)
-	}
-	return n, err
-}
-
-func (b *body) fault() error {
-	if failed := b.failed.Load(); failed != nil {
-		return *failed
-	}
-	return nil
 }

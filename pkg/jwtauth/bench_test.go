@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 func BenchmarkVerify(b *testing.B) {
@@ -26,6 +28,28 @@ func BenchmarkVerify(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := v.Verify(bb.token, now); (err == nil) != bb.accepted {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("remembered", func(b *testing.B) {
+		v := v.Remember(1000)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := v.Verify(signed, now); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, algorithm := range []string{"RS256", "ES256", "EdDSA"} {
+		b.Run(algorithm, func(b *testing.B) {
+			key := fromPEM(b, algorithm, pairFor(algorithm).secret)
+			v := must(jwtauth.NewVerifier(key))
+			token := must(key.Sign(claims()))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := v.Verify(token, now); err != nil {
 					b.Fatal(err)
 				}
 			}

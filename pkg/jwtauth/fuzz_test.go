@@ -3,6 +3,7 @@ package jwtauth_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("", "", "..", false)
 
 	v := newVerifier(f, "HS256")
+	remembering := v.Remember(3)
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithJSONNumber(), jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(), jwt.WithLeeway(time.Minute), jwt.WithTimeFunc(func() time.Time { return now }))
 	f.Fuzz(func(t *testing.T, header, payload, signature string, sign bool) {
@@ -32,6 +34,12 @@ func FuzzVerify(f *testing.F) {
 			token = seal(secret, header, payload)
 		}
 		got, err := v.Verify(token, now)
+		for range 2 {
+			again, againErr := remembering.Verify(token, now)
+			if again != got || fmt.Sprint(againErr) != fmt.Sprint(err) {
+				t.Fatalf("%q: %+v, %v with a memory, %+v, %v without", token, again, againErr, got, err)
+			}
+		}
 		parsed, theirs := parser.Parse(token, func(*jwt.Token) (any, error) { return []byte(secret), nil })
 		if err != nil {
 			if got != (jwtauth.Token{}) || errors.Is(err, jwtauth.ErrInvalid) == errors.Is(err, jwtauth.ErrExpired) {

@@ -18,46 +18,53 @@ var (
 	}
 )
 
-// checkHeader reads a header that is not in canonical form. It runs before the
-// signature is known to hold, so its cost is bounded by the object reader.
-func (v *Verifier) checkHeader(part string) error {
+// keyOf reads a header that is not in canonical form, and returns the key that it
+// names. It runs before the signature is known to hold, so its cost is bounded by
+// the object reader.
+func (v *Verifier) keyOf(part string) (*Key, error) {
 	header, ok := decode(make([]byte, 0, 128), part)
 	if !ok {
-		return invalid("header is not canonical base64url")
+		return nil, notCanonical("header")
 	}
 	r := objectReader{buf: header}
-	hasAlgorithm := false
+	var algorithm, id []byte
+	hasAlgorithm, hasID := false, false
 	for r.next() {
 		var err error
 		switch string(r.name()) {
 		case "alg":
 			hasAlgorithm = true
-			err = v.checkAlgorithm(&r)
+			if r.kind() == '"' { // else it is no algorithm's name
+				algorithm = r.value()
+			}
 		case "typ":
 			err = checkType(&r)
 		case "kid":
+			hasID, id = true, r.value()
 			err = checkKeyID(&r)
 		default:
 			err = checkOther(r.name())
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := r.err(); err != nil {
-		return invalid("header: %v", err)
+		return nil, invalid("header: %v", err)
 	}
 	if !hasAlgorithm {
-		return invalid(`header "alg" is missing`)
+		return nil, invalid(`header "alg" is missing`)
 	}
-	return nil
-}
-
-func (v *Verifier) checkAlgorithm(r *objectReader) error {
-	if want := v.key.Algorithm(); r.kind() != '"' || string(r.value()) != want {
-		return invalid(`header "alg" is not %q`, want)
+	key := v.byID[string(id)]
+	switch {
+	case hasID && (key == nil || len(id) == 0):
+		return nil, invalid(`header "kid" names no known key`)
+	case key == nil:
+		return nil, invalid(`header "kid" is missing`)
+	case string(algorithm) != key.Algorithm():
+		return nil, invalid(`header "alg" is not %q`, key.Algorithm())
 	}
-	return nil
+	return key, nil
 }
 
 // checkType accepts plain tokens and access tokens (RFC 9068, section 2.1).
@@ -68,7 +75,6 @@ func checkType(r *objectReader) error {
 	return invalid(`header "typ" is neither "JWT" nor "at+jwt"`)
 }
 
-// checkKeyID refuses every key id, for the verifier's only key has none.
 func checkKeyID(r *objectReader) error {
 	switch {
 	case r.kind() != '"':
@@ -76,7 +82,7 @@ func checkKeyID(r *objectReader) error {
 	case utf8.RuneCount(r.value()) > maxKeyIDSize:
 		return invalid(`header "kid" is longer than %d characters`, maxKeyIDSize)
 	}
-	return invalid(`header "kid" names no known key`)
+	return nil
 }
 
 func checkOther(name []byte) error {

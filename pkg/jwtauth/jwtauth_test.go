@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,12 +63,13 @@ func newVerifier(t testing.TB, algorithm string) *jwtauth.Verifier {
 // accepted fails the test unless token establishes the API key of payload.
 func accepted(t *testing.T, token string) {
 	t.Helper()
-	got, err := newVerifier(t, "HS256").Verify(token, now)
-	if err != nil {
-		t.Fatalf("refused: %v", err)
-	}
-	if want := (jwtauth.Token{APIKey: apiKey, Expires: now.Add(time.Hour)}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	for _, got := range answers(t, token) {
+		if got.err != nil {
+			t.Fatalf("refused: %v", got.err)
+		}
+		if want := (jwtauth.Token{APIKey: apiKey, Expires: now.Add(time.Hour)}); got.token != want {
+			t.Errorf("got %+v, want %+v", got.token, want)
+		}
 	}
 }
 
@@ -75,11 +77,35 @@ func accepted(t *testing.T, token string) {
 // reason; the place in the text, which some reasons tell, is not compared.
 func refused(t *testing.T, token string, kind error, reason string) {
 	t.Helper()
-	got, err := newVerifier(t, "HS256").Verify(token, now)
-	if got != (jwtauth.Token{}) {
-		t.Errorf("a refused token established %+v", got)
+	for _, got := range answers(t, token) {
+		if got.token != (jwtauth.Token{}) {
+			t.Errorf("a refused token established %+v", got.token)
+		}
+		checkRefusal(t, got.err, kind, reason)
 	}
-	checkRefusal(t, err, kind, reason)
+}
+
+type answer struct {
+	token jwtauth.Token
+	err   error
+}
+
+// remembering has seen the tokens of every test before.
+var remembering = sync.OnceValue(func() *jwtauth.Verifier {
+	return must(jwtauth.NewVerifier(must(jwtauth.NewHMACKey("HS256", []byte(secret))))).Remember(1000)
+})
+
+// answers are those of a verifier without memory, of one that meets the token for
+// the first time and again, and of one that has met many others.
+func answers(t *testing.T, token string) (all []answer) {
+	t.Helper()
+	v := newVerifier(t, "HS256")
+	fresh := v.Remember(1)
+	for _, v := range []*jwtauth.Verifier{v, fresh, fresh, remembering(), remembering()} {
+		got, err := v.Verify(token, now)
+		all = append(all, answer{got, err})
+	}
+	return all
 }
 
 func checkRefusal(t *testing.T, err, kind error, reason string) {

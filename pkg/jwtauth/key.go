@@ -23,18 +23,28 @@ var (
 	ErrWeakSecret = errors.New("weak secret")
 	// ErrAlgorithm means that an algorithm is not one that this package offers.
 	ErrAlgorithm = errors.New("unsupported algorithm")
+	// ErrKey means that a key cannot be used so: its PEM is not one key that its
+	// algorithm takes, its id is not sound or taken, or it only verifies.
+	ErrKey = errors.New("unusable key")
 )
 
-// Key is an algorithm bound to its secret. It signs tokens, and verifies them
-// through a [Verifier]. A Key is safe for concurrent use. Its zero value is
-// no key: it signs nothing, and no Verifier can be made from it.
+// Key is an algorithm bound to its secret, or to its private or public key. It
+// signs tokens, unless it is a public one, and verifies them through a
+// [Verifier]. A Key is safe for concurrent use. Its zero value is no key: it
+// signs nothing, and no Verifier can be made from it.
 //
 // However a Key is formatted, logged or marshaled, the result is "[redacted]".
 // Where reflection gets around the methods, as in an unexported field of a
 // printed struct, it finds a function and not the secret.
 type Key struct {
-	method *jwt.SigningMethodHMAC
-	secret func() any // a []byte, already in the type that method takes
+	method jwt.SigningMethod
+	// What method signs and verifies with, in the type that it takes: a secret
+	// for both, or a pair. There is no signer in a public key.
+	signer, verifier func() any
+	size             int // of a signature, in bytes
+
+	id                  string
+	notBefore, retireAt int64 // Unix seconds
 }
 
 // NewHMACKey binds secret to algorithm, which is HS256, HS384 or HS512; any
@@ -51,9 +61,11 @@ func NewHMACKey(algorithm string, secret []byte) (Key, error) {
 	if err := checkSecret(secret); err != nil {
 		return Key{}, err
 	}
-	var boxed any = bytes.Clone(secret)
-	return Key{method, func() any { return boxed }}, nil
+	both := box(bytes.Clone(secret))
+	return Key{method: method, signer: both, verifier: both, size: method.Hash.Size(), retireAt: never}, nil
 }
+
+func box(key any) func() any { return func() any { return key } }
 
 func hmacMethod(algorithm string) (*jwt.SigningMethodHMAC, error) {
 	switch algorithm {
@@ -76,6 +88,8 @@ func checkSecret(secret []byte) error {
 		return fmt.Errorf("%w: it has %d bytes; %s", ErrWeakSecret, len(secret), remedy)
 	case bytes.Count(secret, secret[:1]) == len(secret):
 		return fmt.Errorf("%w: it is one byte repeated; %s", ErrWeakSecret, remedy)
+	case bytes.Contains(secret, []byte("-----BEGIN ")):
+		return fmt.Errorf("%w: it is a key in PEM, which others may know; %s", ErrWeakSecret, remedy)
 	}
 	return nil
 }
@@ -85,18 +99,23 @@ func (k Key) Algorithm() string {
 	if k.method == nil {
 		return ""
 	}
-	return k.method.Name
+	return k.method.Alg()
 }
 
-// Sign writes c as a token whose header is exactly {"alg":…,"typ":"JWT"}.
+// Sign writes c as a token whose header is exactly {"alg":…,"typ":"JWT"}, with a
+// "kid" at its end if the key has an id.
 //
 // It refuses with [ErrInvalid] what no [Verifier] would accept at any time: an
 // API key that is not [ValidAPIKey], times outside the years 1970 to 9999, a
-// token larger than 8 KiB. It does not ask whether the token has expired. The
-// zero Key refuses with [ErrWeakSecret].
+// token larger than 8 KiB. It does not ask whether the token has expired, or the
+// key been retired. A public key refuses with [ErrKey], and the zero Key with
+// [ErrWeakSecret].
 func (k Key) Sign(c Claims) (string, error) {
-	if k.method == nil {
-		return "", fmt.Errorf("%w: the key was not made by NewHMACKey", ErrWeakSecret)
+	switch {
+	case k.method == nil:
+		return "", fmt.Errorf("%w: the key was not made by a constructor of this package", ErrWeakSecret)
+	case k.signer == nil:
+		return "", fmt.Errorf("%w: it is a public key, which only verifies; sign with the private one", ErrKey)
 	}
 	if err := c.check(); err != nil {
 		return "", err
@@ -109,7 +128,7 @@ func (k Key) Sign(c Claims) (string, error) {
 		return "", invalid(`claim "expires_at" has no RFC 3339 form`)
 	}
 	signed := k.header() + "." + base64.RawURLEncoding.EncodeToString(payload)
-	signature, err := k.method.Sign(signed, k.secret())
+	signature, err := k.method.Sign(signed, k.signer())
 	if err != nil {
 		return "", fmt.Errorf("sign with %s: %w", k.Algorithm(), err)
 	}
@@ -119,6 +138,9 @@ func (k Key) Sign(c Claims) (string, error) {
 	}
 	return token, nil
 }
+
+// CanSign reports whether the key signs: a secret and a private key do.
+func (k Key) CanSign() bool { return k.signer != nil }
 
 func (c Claims) check() error {
 	switch {
@@ -134,7 +156,42 @@ func (c Claims) check() error {
 
 // header is the encoded header of every token that k signs.
 func (k Key) header() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"` + k.method.Name + `","typ":"JWT"}`))
+	text := `{"alg":"` + k.method.Alg() + `","typ":"JWT"`
+	if k.id != "" {
+		id, _ := json.Marshal(k.id) // a string always has a JSON form
+		text += `,"kid":` + string(id)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(text + "}"))
+}
+
+// matches reports whether signature, encoded, is the key's over signed.
+func (k Key) matches(signed, signature string) error {
+	if len(signature) != strictBase64.EncodedLen(k.size) {
+		return invalid("signature has the wrong length")
+	}
+	hmac, ok := k.method.(*jwt.SigningMethodHMAC)
+	if !ok {
+		raw, ok := decode(nil, signature)
+		if !ok {
+			return notCanonical("signature")
+		}
+		return mismatch(k.method.Verify(signed, raw, k.verifier()))
+	}
+	// Through the concrete type, what is decoded stays on the stack.
+	raw, ok := decode(make([]byte, 0, 64), signature)
+	if !ok {
+		return notCanonical("signature")
+	}
+	return mismatch(hmac.Verify(signed, raw, k.verifier()))
+}
+
+func notCanonical(part string) error { return invalid("%s is not canonical base64url", part) }
+
+func mismatch(err error) error {
+	if err != nil {
+		return invalid("signature does not match")
+	}
+	return nil
 }
 
 // Format writes "[redacted]", whatever the verb and its flags.

@@ -50,6 +50,9 @@ func CheckClaims(token string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.claims(now)
+	c, err := p.claims()
+	if err == nil {
+		_, err = c.at(now.Unix())
+	}
 	return err
 }

@@ -8,19 +8,34 @@ import (
 	"time"
 )
 
-// Verifier accepts the tokens of one key. It is safe for concurrent use.
+// Verifier accepts the tokens of its keys. It is safe for concurrent use.
 type Verifier struct {
-	key    Key
-	header string // what Key.Sign writes, encoded: most tokens begin with it
+	byID     map[string]*Key // "" is the key without an id
+	byHeader map[string]*Key // by what Key.Sign writes, encoded: most tokens begin with it
+	memory   *memory         // nil remembers nothing
 }
 
-// NewVerifier makes a verifier for the tokens that key signs. The zero Key is
-// refused with [ErrWeakSecret].
-func NewVerifier(key Key) (*Verifier, error) {
-	if key.method == nil {
-		return nil, fmt.Errorf("%w: the key was not made by NewHMACKey", ErrWeakSecret)
+// NewVerifier makes a verifier for the tokens of the given keys. A token's "kid"
+// names its key; one without a "kid" belongs to the key without an id, which there
+// need not be.
+//
+// The zero Key, and no key at all, are refused with [ErrWeakSecret], two keys with
+// the same id, or without one, with [ErrKey].
+func NewVerifier(keys ...Key) (*Verifier, error) {
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: there is no key", ErrWeakSecret)
 	}
-	return &Verifier{key: key, header: key.header()}, nil
+	v := &Verifier{byID: make(map[string]*Key), byHeader: make(map[string]*Key)}
+	for _, key := range keys {
+		if key.method == nil {
+			return nil, fmt.Errorf("%w: the key was not made by a constructor of this package", ErrWeakSecret)
+		}
+		if v.byID[key.id] != nil {
+			return nil, fmt.Errorf("%w: the id %q is another key's", ErrKey, key.id)
+		}
+		v.byID[key.id], v.byHeader[key.header()] = &key, &key
+	}
+	return v, nil
 }
 
 // Verify returns what token establishes at the time now.
@@ -30,9 +45,10 @@ func NewVerifier(key Key) (*Verifier, error) {
 //
 //   - at most 8 KiB, three parts, each in canonical base64url (RFC 4648, section
 //     5) without padding;
-//   - a header that names the key's own algorithm, and whose "typ", if any, is
-//     "JWT" or "at+jwt"; members that change how a token is processed, or name a
-//     key, are refused, and unknown ones are ignored (RFC 7515, section 4);
+//   - a header whose "kid", if any, names a key that is in use, which has the
+//     algorithm that the header names, and whose "typ", if any, is "JWT" or
+//     "at+jwt"; members that change how a token is processed, or bring a key, are
+//     refused, and unknown ones are ignored (RFC 7515, section 4);
 //   - the signature;
 //   - a payload that is one JSON object with unique names, no claim's name in
 //     another case, and at most 32 levels and 64 members;
@@ -48,51 +64,53 @@ func NewVerifier(key Key) (*Verifier, error) {
 // too when the signature holds and the payload is at fault. A token whose header
 // is the one that [Key.Sign] writes costs one allocation beside its HMAC.
 func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
-	p, err := split(token)
-	if err != nil {
-		return Token{}, err
-	}
-	if p.header != v.header {
-		if err := v.checkHeader(p.header); err != nil {
+	at := now.Unix()
+	if known := v.memory.find(token); known != nil {
+		if err := known.key.verifiesAt(at); err != nil {
 			return Token{}, err
 		}
+		return known.claims.at(at)
 	}
-	if err := v.checkSignature(p); err != nil {
-		return Token{}, err
-	}
-	return p.claims(now)
-}
-
-// claims reads the payload and decides about it. The signature is the caller's
-// business.
-func (p parts) claims(now time.Time) (Token, error) {
-	payload, ok := decode(make([]byte, 0, 512), p.payload)
-	if !ok {
-		return Token{}, invalidClaims("payload is not canonical base64url")
-	}
-	c, err := readClaims(payload)
+	key, claims, err := v.read(token, at)
 	if err != nil {
 		return Token{}, err
 	}
-	return c.at(now.Unix())
+	t, err := claims.at(at)
+	if err == nil && v.memory != nil {
+		v.memory.add(genuine{token: token, key: key, claims: claims}, at)
+	}
+	return t, err
 }
 
-func (v *Verifier) checkSignature(p parts) error {
-	if v.key.method == nil {
-		return invalid("the verifier was not made by NewVerifier")
+// read takes a token apart, from cheap checks to dear ones, up to what its claims say.
+func (v *Verifier) read(token string, now int64) (*Key, trustedClaims, error) {
+	p, err := split(token)
+	if err != nil {
+		return nil, trustedClaims{}, err
 	}
-	size := v.key.method.Hash.Size()
-	if len(p.signature) != strictBase64.EncodedLen(size) {
-		return invalid("signature has the wrong length")
+	key := v.byHeader[p.header]
+	if key == nil {
+		if key, err = v.keyOf(p.header); err != nil {
+			return nil, trustedClaims{}, err
+		}
 	}
-	signature, ok := decode(make([]byte, 0, 64), p.signature)
+	if err := key.verifiesAt(now); err != nil {
+		return nil, trustedClaims{}, err
+	}
+	if err := key.matches(p.signed, p.signature); err != nil {
+		return nil, trustedClaims{}, err
+	}
+	claims, err := p.claims()
+	return key, claims, err
+}
+
+// claims reads the payload. The signature is the caller's business.
+func (p parts) claims() (trustedClaims, error) {
+	payload, ok := decode(make([]byte, 0, 512), p.payload)
 	if !ok {
-		return invalid("signature is not canonical base64url")
+		return trustedClaims{}, invalidClaims("payload is not canonical base64url")
 	}
-	if err := v.key.method.Verify(p.signed, signature, v.key.secret()); err != nil {
-		return invalid("signature does not match")
-	}
-	return nil
+	return readClaims(payload)
 }
 
 // trustedClaims are the claims that decide. A time that is absent is -1.

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/pkg/jwtauth"
+)
+
+// requireKey names the options of which one must be set for anything to do with tokens.
+const requireKey = "application.token.jwt_secret|application.token.keys"
+
+// tokenKeys makes the keys that the configuration names; that of jwt_secret, which
+// has no kid, comes first.
+func tokenKeys(cfg *config.Config) ([]jwtauth.Key, error) {
+	var keys []jwtauth.Key
+	if secret := cfg.Application.Token.JWTSecret.Reveal(); secret != "" {
+		key, err := jwtauth.NewHMACKey(cfg.Application.Token.Algorithm, []byte(secret))
+		if err != nil {
+			return nil, fmt.Errorf("application.token.jwt_secret: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	for i, declared := range cfg.Application.Token.Keys {
+		key, err := tokenKey(declared)
+		if err != nil {
+			return nil, fmt.Errorf("application.token.keys[%d] (kid %q): %w", i, declared.ID, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func tokenKey(declared config.TokenKey) (jwtauth.Key, error) {
+	text := []byte(declared.Secret.Reveal())
+	if declared.File != "" {
+		var err error
+		if text, err = os.ReadFile(declared.File); err != nil {
+			return jwtauth.Key{}, err
+		}
+	}
+	read := jwtauth.NewKeyFromPEM
+	if strings.HasPrefix(declared.Algorithm, "HS") {
+		read = jwtauth.NewHMACKey
+		text = bytes.TrimRight(text, "\r\n") // a file with one line ends with the line's end
+	}
+	if string(text) == config.ExampleSecret {
+		return jwtauth.Key{}, errors.New("this is the published example; make a secret with `tykctl secret`")
+	}
+	key, err := read(declared.Algorithm, text)
+	if err != nil {
+		return jwtauth.Key{}, err
+	}
+	if key, err = key.WithID(declared.ID); err != nil {
+		return jwtauth.Key{}, err
+	}
+	return key.Between(declared.NotBefore, declared.RetireAt), nil
+}
+
+// chooseKey chooses the key that signs new tokens at the time now: the one with
+// this kid; without one that of jwt_secret, else of those that are in use and can
+// sign the one whose use began last.
+func chooseKey(keys []jwtauth.Key, kid string, now time.Time) (jwtauth.Key, error) {
+	var newest jwtauth.Key
+	for _, key := range keys {
+		switch {
+		case kid != "" && key.ID() == kid:
+			return key, checkSigner(key, now)
+		case kid == "" && key.ID() == "":
+			return key, nil
+		case kid == "" && checkSigner(key, now) == nil && !key.NotBefore().Before(newest.NotBefore()):
+			newest = key
+		}
+	}
+	switch {
+	case kid != "":
+		return jwtauth.Key{}, fmt.Errorf("no key of application.token.keys has the kid %q", kid)
+	case newest.Algorithm() == "":
+		return jwtauth.Key{}, errors.New("no key of application.token.keys is in use and can sign; " +
+			"one with a private key or a secret must be past its not_before and before its retire_at")
+	}
+	return newest, nil
+}
+
+func checkSigner(key jwtauth.Key, now time.Time) error {
+	switch {
+	case !key.CanSign():
+		return fmt.Errorf("the key %q only verifies: its file holds a public key", key.ID())
+	case !key.Active(now):
+		return fmt.Errorf("the key %q is not in use now: see its not_before and retire_at", key.ID())
+	}
+	return nil
+}
+
+// signer is chooseKey of a configuration's keys.
+func signer(cfg *config.Config, kid string) (jwtauth.Key, error) {
+	keys, err := tokenKeys(cfg)
+	if err != nil {
+		return jwtauth.Key{}, err
+	}
+	return chooseKey(keys, kid, time.Now())
+}

@@ -1,0 +1,45 @@
+package inbound
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// authPath is where proxies ask for a decision, if Options.ForwardAuth is set.
+const authPath = "/auth"
+
+func isAuthPath(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	return path == authPath
+}
+
+// originals are the fields in which proxies tell method and target of the request
+// that they ask about: nginx by convention, Traefik by itself.
+var originals = [...]struct{ method, target string }{
+	{"X-Original-Method", "X-Original-Uri"},
+	{"X-Forwarded-Method", "X-Forwarded-Uri"},
+}
+
+// original reads what a proxy asks about. Fields of both conventions are refused:
+// one of them would be the client's own, which the proxy has passed on.
+func (from origin) original(header http.Header) (method, target string, err error) {
+	if !from.trusted {
+		return "", "", fmt.Errorf("%w: %s is for application.trusted_proxies", ErrUntrusted, authPath)
+	}
+	found := false
+	for _, names := range originals {
+		methods, targets := header[names.method], header[names.target]
+		switch {
+		case methods == nil && targets == nil:
+			continue
+		case found || len(methods) != 1 || len(targets) != 1:
+			return "", "", fmt.Errorf("%w: the original request is not told by one method and one target", ErrMalformed)
+		}
+		found, method, target = true, methods[0], targets[0]
+	}
+	if !found {
+		return "", "", fmt.Errorf("%w: there is no %s or %s with the original method", ErrMalformed, originals[0].method, originals[1].method)
+	}
+	return method, target, nil
+}

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+)
+
+// front is around every handler of the main port: it says when a connection ends,
+// and gives bodies their time piece by piece, so that streams live and peers that
+// stall do not.
+func (s *Server) front(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() || doubtful(r) {
+			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
+		}
+		if r.ContentLength != 0 {
+			// For whoever reads the body, if it is only the server that discards it.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Timeouts.Read))
+		}
+		if r.ProtoMajor == 2 {
+			w = newPatientWriter(w, s.opts.Timeouts.Write)
+		}
+		if r.Header["Upgrade"] != nil {
+			s.tunnels.Add(1) // which net/http loses sight of
+			defer s.tunnels.Done()
+		}
+		if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+			defer breakOff(w)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// breakOff resets the connection when a handler gives an answer up. To HTTP/1.0 the
+// end of the connection is that of the body, and an orderly one that of all of it.
+func breakOff(w http.ResponseWriter) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if secure, ok := c.(*tls.Conn); ok {
+			c = secure.NetConn()
+		}
+		if front, ok := c.(*frontConn); ok {
+			front.reset()
+		}
+		_ = c.Close()
+	}
+	panic(p)
+}
+
+// doubtful tells of a request after whose end a proxy in front may see something
+// else: any in chunks, for it may have had a Content-Length too, which net/http
+// drops unseen, and any of HTTP/1.0, for it may have had a Transfer-Encoding,
+// dropped likewise (RFC 9112, 6.1 and 11.2). What follows on the connection could
+// be a body's rest that passes for a request, so nothing does.
+func doubtful(r *http.Request) bool {
+	return r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0)
+}
+
+// patientWriter gives the client of an HTTP/2 stream its time for each piece. A
+// stream may stall while its connection does not.
+type patientWriter struct {
+	http.ResponseWriter
+	stream  *http.ResponseController
+	timeout time.Duration
+}
+
+func newPatientWriter(w http.ResponseWriter, timeout time.Duration) *patientWriter {
+	p := &patientWriter{w, http.NewResponseController(w), timeout}
+	p.wait() // for an answer without a body, too
+	return p
+}
+
+func (p *patientWriter) wait() { _ = p.stream.SetWriteDeadline(time.Now().Add(p.timeout)) }
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	p.wait()
+	return p.ResponseWriter.Write(b)
+}
+
+// FlushError is what [http.ResponseController] calls.
+func (p *patientWriter) FlushError() error {
+	p.wait()
+	return p.stream.Flush()
+}
+
+func (p *patientWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// listen opens a port, or says what is in the way and which option to set.
+func listen(addr, key string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("cannot listen on %s: the port is in use; stop the other program or set %s", addr, key)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("cannot listen on %s: not permitted; set %s to a port above 1023", addr, key)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s (%s): %w", addr, key, err)
+	}
+	return l, nil
+}
+
+// cappedListener has a bounded number of connections at a time; further clients
+// wait in the system's queue. What is written on its connections must be taken
+// within a time-out, piece by piece.
+type cappedListener struct {
+	net.Listener
+	slots  chan struct{}
+	write  time.Duration
+	logger *slog.Logger
+	told   time.Time // when the log last said that all slots are taken
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// tellEvery is how often the log may say that all slots are taken.
+const tellEvery = time.Minute
+
+func newCappedListener(l net.Listener, most int, write time.Duration, logger *slog.Logger) *cappedListener {
+	return &cappedListener{
+		Listener: l, slots: make(chan struct{}, most), write: write, logger: logger,
+		closed: make(chan struct{}),
+	}
+}
+
+func (l *cappedListener) Accept() (net.Conn, error) {
+	if err := l.slot(); err != nil {
+		return nil, err
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &frontConn{Conn: c, write: l.write, slots: l.slots}, nil
+}
+
+// slot waits until another connection may be taken.
+func (l *cappedListener) slot() error {
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if now := time.Now(); now.Sub(l.told) > tellEvery {
+		l.told = now
+		l.logger.Warn("all connections that server.max_connections allows are taken; new clients wait", "connections", cap(l.slots))
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-l.closed:
+		return net.ErrClosed
+	}
+}
+
+func (l *cappedListener) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// frontConn is a client's connection. It hides io.ReaderFrom, which would write
+// past the time-out.
+type frontConn struct {
+	net.Conn
+	write time.Duration
+	until time.Time // the deadline of writes
+	slots <-chan struct{}
+	free  sync.Once
+}
+
+// Write moves the deadline when a quarter of it has passed: on a connection with
+// many short answers it is the cheaper for that, and exact enough for peers that
+// stall.
+func (c *frontConn) Write(p []byte) (int, error) {
+	if now := time.Now(); c.until.Sub(now) < c.write {
+		c.until = now.Add(c.write + c.write/4)
+		if err := c.SetWriteDeadline(c.until); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// CloseWrite lets net/http end an answer before it closes, so that a client which
+// still sends gets to read it.
+func (c *frontConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// reset makes the next Close an abrupt one.
+func (c *frontConn) reset() {
+	if lingering, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = lingering.SetLinger(0) // it is closed in any case
+	}
+}
+
+func (c *frontConn) Close() error {
+	c.free.Do(func() { <-c.slots })
+	return c.Conn.Close()
+}

@@ -1,0 +1,219 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const late = 20 * time.Second
+
+// run serves handler with the given options, until the test or stop ends it.
+func run(t *testing.T, handler http.HandlerFunc, change func(*Options)) (s *Server, stop func() error) {
+	t.Helper()
+	o := Options{
+		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
+		Timeouts:     Timeouts{ReadHeader: late, Read: late, Write: late, Idle: late},
+		Connections:  100,
+		DrainTimeout: late,
+		OnDrain:      func() {},
+		Logger:       slog.New(slog.DiscardHandler),
+	}
+	change(&o)
+	s, err := Listen(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, handler, http.NotFoundHandler()) }()
+	stop = func() error {
+		cancel()
+		err := <-ended
+		ended <- err
+		return err
+	}
+	t.Cleanup(func() { _ = stop() })
+	return s, stop
+}
+
+func dial(t *testing.T, s *Server, raw string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, raw); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+func answer(t *testing.T, c net.Conn) *http.Response {
+	t.Helper()
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	return res
+}
+
+func TestFurtherClientsWait(t *testing.T) {
+	var log strings.Builder
+	s, _ := run(t, func(http.ResponseWriter, *http.Request) {}, func(o *Options) {
+		o.Connections = 1
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	first := dial(t, s, get)
+	answer(t, first)
+	second := dial(t, s, get)
+	answered := make(chan *http.Response)
+	go func() { answered <- answer(t, second) }()
+	select {
+	case <-answered:
+		t.Fatal("two clients are connected")
+	case <-time.After(50 * time.Millisecond):
+	}
+	first.Close()
+	<-answered
+	if n := strings.Count(log.String(), "server.max_connections"); n != 1 {
+		t.Errorf("said %d times that the connections are taken:\n%s", n, log.String())
+	}
+}
+
+func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
+	failed := make(chan error, 1)
+	s, _ := run(t, func(w http.ResponseWriter, _ *http.Request) {
+		piece := make([]byte, 1<<20)
+		for {
+			if _, err := w.Write(piece); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}, func(o *Options) { o.Timeouts.Write = 50 * time.Millisecond })
+	dial(t, s, get)
+	if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+func TestABodyThatStallsIsNotWaitedFor(t *testing.T) {
+	s, _ := run(t, func(http.ResponseWriter, *http.Request) {}, func(o *Options) { o.Timeouts.Read = 50 * time.Millisecond })
+	// The handler does not read the body; the server would, to the end.
+	c := dial(t, s, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	answer(t, c)
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}
+
+// A stream may last longer than any time-out, as long as it moves.
+func TestStreamsLive(t *testing.T) {
+	const each = 200 * time.Millisecond
+	s, _ := run(t, func(w http.ResponseWriter, _ *http.Request) {
+		tick := time.NewTicker(each / 4)
+		defer tick.Stop()
+		for range 8 {
+			<-tick.C
+			_, _ = io.WriteString(w, "x")
+			_ = http.NewResponseController(w).Flush()
+		}
+	}, func(o *Options) { o.Timeouts.Read, o.Timeouts.Write = each, each })
+	c := dial(t, s, get)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if string(body) != "xxxxxxxx" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+}
+
+func TestWhileDrainingEachAnswerIsTheLastOnItsConnection(t *testing.T) {
+	s, stop := run(t, func(http.ResponseWriter, *http.Request) {}, func(o *Options) { o.DrainDelay = 500 * time.Millisecond })
+	idle := dial(t, s, get)
+	if answer(t, idle).Close {
+		t.Error("closed before the drain")
+	}
+	go func() { _ = stop() }()
+	for tick := time.Tick(time.Millisecond); s.Ready() == nil; <-tick {
+	}
+	for _, c := range []net.Conn{idle, dial(t, s, "")} { // one that was there, and one that comes
+		if _, err := io.WriteString(c, get); err != nil {
+			t.Fatal(err)
+		}
+		if !answer(t, c).Close {
+			t.Error("the connection is to go on")
+		}
+	}
+}
+
+func TestDrainWaitsForTunnels(t *testing.T) {
+	draining, opened := make(chan struct{}), make(chan struct{})
+	s, stop := run(t, func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		close(opened)
+		<-draining
+		_, _ = io.WriteString(c, "farewell")
+	}, func(o *Options) { o.OnDrain = func() { close(draining) } })
+	c := dial(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+	<-opened
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if said, err := io.ReadAll(c); string(said) != "farewell" {
+		t.Errorf("%q, %v", said, err)
+	}
+}
+
+func TestAnAnswerThatIsGivenUpHasNoCleanEnd(t *testing.T) {
+	s, _ := run(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half of it")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}, func(*Options) {})
+	for _, request := range []string{get, "GET / HTTP/1.0\r\n\r\n"} {
+		res, err := http.ReadResponse(bufio.NewReader(dial(t, s, request)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err == nil {
+			t.Errorf("%s takes %q for the whole", res.Proto, body)
+		}
+	}
+}
+
+func TestShareIsUnderAThirdOfTheDescriptors(t *testing.T) {
+	if got := Share(7); got != 7 {
+		t.Errorf("%d, want what was set", got)
+	}
+	if got := Share(0); got < 1 || got > descriptors()/3 {
+		t.Errorf("%d of %d", got, descriptors())
+	}
+}

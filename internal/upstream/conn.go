@@ -1,0 +1,257 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	readBuffer = 4 << 10
+	// patience is how long the backend is waited for before it is also watched
+	// whether the client leaves. Watching costs allocations, and most answers are
+	// there sooner.
+	patience = 50 * time.Millisecond
+)
+
+// conn is a connection to the backend, with the buffers of the exchange that is
+// under way on it. One exchange at a time has it.
+type conn struct {
+	net.Conn
+	raw        syscall.RawConn // nil when the connection has no descriptor
+	peek       func(fd uintptr)
+	peeked     bool // what peek found: nothing to read and not closed
+	breakOff   func()
+	reused     bool
+	idleSince  time.Time
+	out        []byte // the request's header
+	buf        []byte
+	start, end int // buf[start:end] has been read and not used
+	own        []byte
+	fields     []field // of the answer's header
+	names      []string
+
+	// Of the exchange under way.
+	ctx     context.Context
+	timeout time.Duration
+	watched func() bool // stops watching ctx; nil when it is not watched
+	upload  *upload     // nil when the whole request has been sent
+	hurried bool        // there is a deadline for writing
+	heard   bool        // a byte came back
+	client  http.ResponseWriter
+	held    bool // client holds what it should have before the next wait
+}
+
+func newConn(nc net.Conn) *conn {
+	c := &conn{Conn: nc, own: make([]byte, readBuffer)}
+	c.buf = c.own
+	c.breakOff = func() { _ = c.Close() }
+	if s, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn() // without it a stale connection shows at its first use
+		c.peek = func(fd uintptr) { c.peeked = nothingToRead(fd) }
+	}
+	return c
+}
+
+// quiet reports whether the backend has neither closed an idle connection nor
+// sent anything on it. Bytes that nobody asked for would be read as the answer to
+// the next request, which is another client's.
+func (c *conn) quiet() bool {
+	if c.raw == nil {
+		return true
+	}
+	return c.raw.Control(c.peek) == nil && c.peeked
+}
+
+// begin readies c for an exchange on behalf of ctx, in which no wait for the
+// backend lasts longer than timeout.
+func (c *conn) begin(ctx context.Context, timeout time.Duration) {
+	c.ctx, c.timeout, c.heard = ctx, timeout, false
+}
+
+// watch has c closed when the client leaves.
+func (c *conn) watch() {
+	if c.watched == nil {
+		c.watched = context.AfterFunc(c.ctx, c.breakOff)
+	}
+}
+
+// finish ends the exchange. It reports whether c can serve another one.
+func (c *conn) finish() bool {
+	alive := c.watched == nil || c.watched()
+	if c.hurried {
+		alive = c.SetWriteDeadline(time.Time{}) == nil && alive
+		c.hurried = false
+	}
+	spent := c.start == c.end
+	c.ctx, c.watched, c.upload, c.client, c.held = nil, nil, nil, nil, false
+	c.giveBack()
+	c.start, c.end = 0, 0
+	if cap(c.out) > 2*readBuffer {
+		c.out = nil
+	}
+	return alive && spent
+}
+
+var (
+	errHeaderTooLarge = fmt.Errorf("its header is larger than %d bytes", maxHeaderBytes)
+	errBareLF         = errors.New("a line does not end in CR LF")
+)
+
+// readHead reads up to and with the empty line that ends a header.
+func (c *conn) readHead() (string, error) {
+	scanned := 0 // of the bytes from start on, those known to be whole lines
+	for {
+		for {
+			i := bytes.IndexByte(c.buf[c.start+scanned:c.end], '\n')
+			if i < 0 {
+				break
+			}
+			line := c.buf[c.start+scanned : c.start+scanned+i]
+			scanned += i + 1
+			if i == 0 || line[i-1] != '\r' {
+				return "", errBareLF
+			}
+			if i == 1 {
+				head := string(c.buf[c.start : c.start+scanned])
+				c.start += scanned
+				return head, nil
+			}
+		}
+		if err := c.fill(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// fill reads more from the backend, behind what has not been used yet.
+func (c *conn) fill() error {
+	switch {
+	case c.start == c.end:
+		c.start, c.end = 0, 0
+	case c.end < len(c.buf):
+	case c.start > 0:
+		c.end = copy(c.buf, c.buf[c.start:c.end])
+		c.start = 0
+	case len(c.buf) >= maxHeaderBytes:
+		return errHeaderTooLarge
+	default:
+		larger := make([]byte, min(4*len(c.buf), maxHeaderBytes))
+		copy(larger, c.buf)
+		c.giveBack()
+		c.buf = larger
+	}
+	if c.held {
+		c.held = false
+		_ = http.NewResponseController(c.client).Flush() // a client that is gone shows at the next write
+	}
+	n, err := c.await(c.buf[c.end:])
+	c.end += n
+	c.heard = c.heard || n > 0
+	return err
+}
+
+// await reads once, within the time-out.
+func (c *conn) await(p []byte) (int, error) {
+	if c.upload != nil {
+		return c.upload.await(p)
+	}
+	if c.watched == nil {
+		n, err := c.readWithin(p, min(patience, c.timeout))
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || c.timeout <= patience {
+			return n, err
+		}
+		c.watch()
+	}
+	return c.readWithin(p, c.timeout)
+}
+
+// readWithin reads once. There is no error beside bytes that were read.
+func (c *conn) readWithin(p []byte, d time.Duration) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return 0, err
+	}
+	n, err := c.Read(p)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, err
+}
+
+// sendHead writes what stands in out. A socket on which everything was answered
+// takes a few KiB without waiting, so that these need no deadline.
+func (c *conn) sendHead() error {
+	if len(c.out) > readBuffer {
+		return c.send(c.out)
+	}
+	_, err := c.Write(c.out)
+	return err
+}
+
+// send writes p, which the backend must take within the time-out.
+func (c *conn) send(p []byte) error {
+	c.hurried = true
+	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+		return err
+	}
+	_, err := c.Write(p)
+	return err
+}
+
+// next returns what has been read and not used, at most n bytes, reading first
+// if there is nothing. The bytes are used with that; they are overwritten by the
+// next read.
+func (c *conn) next(n int64) ([]byte, error) {
+	if c.start == c.end {
+		if err := c.fill(); err != nil {
+			return nil, err
+		}
+	}
+	p := c.buf[c.start:min(c.end, c.start+int(min(n, pieceSize)))]
+	c.start += len(p)
+	return p, nil
+}
+
+// enlarge borrows a larger buffer for a long body.
+func (c *conn) enlarge() {
+	if len(c.buf) < pieceSize {
+		piece := pieces.Get().(*[pieceSize]byte)
+		c.end = copy(piece[:], c.buf[c.start:c.end])
+		c.start, c.buf = 0, piece[:]
+	}
+}
+
+// line returns the next line without its end.
+func (c *conn) line() ([]byte, error) {
+	for scanned := 0; ; {
+		if i := bytes.IndexByte(c.buf[c.start+scanned:c.end], '\n'); i >= 0 {
+			line := c.buf[c.start : c.start+scanned+i]
+			c.start += len(line) + 1
+			if !bytes.HasSuffix(line, []byte{'\r'}) {
+				return nil, errBareLF
+			}
+			return line[:len(line)-1], nil
+		}
+		scanned = c.end - c.start
+		if err := c.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// giveBack returns to c's own buffer, which must hold what has not been used.
+func (c *conn) giveBack() {
+	if len(c.buf) == pieceSize {
+		pieces.Put((*[pieceSize]byte)(c.buf))
+	}
+	c.buf = c.own
+}
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}

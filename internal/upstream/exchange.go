@@ -1,0 +1,167 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+const (
+	// inlineBody is up to which size a body is sent along with the header, in one
+	// write and without a goroutine. It is read before the backend sees anything.
+	inlineBody = 8 << 10
+	// interim is how many interim answers (1xx) may come before the final one.
+	interim = 16
+)
+
+// exchange sends a plain request and streams the answer to w, in the caller's
+// goroutine. A longer body has one of its own, since the answer may come first.
+func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoing) (status int, err error) {
+	var b *body
+	if r.ContentLength != 0 {
+		b = newBody(w, r.Body, &u.opts)
+	}
+	for c := u.pool.take(); ; c = nil {
+		if c == nil {
+			if c, err = u.pool.connect(r.Context()); err != nil {
+				return 0, classify(r.Context(), err, nil)
+			}
+		}
+		status, err = u.try(c, w, r, out, b)
+		if !errors.Is(err, errStale) {
+			return status, err
+		}
+	}
+}
+
+// errStale means that the backend had closed a connection before it saw the
+// request, so that the request may be sent on another one.
+var errStale = errors.New("the connection had been closed")
+
+// try has one exchange on c, which it puts back into the pool or closes.
+func (u *Upstream) try(c *conn, w http.ResponseWriter, r *http.Request, out *Outgoing, b *body) (status int, err error) {
+	c.begin(r.Context(), u.opts.ResponseTimeout)
+	up, err := u.sendRequest(c, r, out, b)
+	var a answer
+	if err == nil {
+		a, err = u.awaitAnswer(c, w, r)
+	}
+	if err != nil {
+		stale := c.reused && !c.heard && replayable(r) && r.Context().Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded)
+		up.abandon()
+		c.finish()
+		_ = c.Close() // the exchange has failed already
+		if stale {
+			return 0, errStale
+		}
+		return 0, classify(r.Context(), err, b.fault())
+	}
+	w.WriteHeader(a.status)
+	err = c.passBody(w, r.Method, &a)
+	whole := up.settle(err == nil)
+	if c.finish() && err == nil && whole && a.endsBefore(r.Method) {
+		u.pool.put(c)
+	} else {
+		_ = c.Close() // nothing more is expected on it
+	}
+	if err != nil {
+		err = cut(r.Context(), err)
+	}
+	return a.status, err
+}
+
+// endsBefore reports whether the answer ends before its connection does.
+func (a *answer) endsBefore(method string) bool {
+	return !a.close && (a.chunked || a.length >= 0 || bodiless(method, a.status))
+}
+
+// sendRequest sends the header and a short body; a longer one is sent by the
+// upload that it returns, else nil.
+func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, b *body) (*upload, error) {
+	c.out = u.appendHead(c.out[:0], r, out)
+	inline := b != nil && 0 < r.ContentLength && r.ContentLength <= inlineBody
+	if inline {
+		n := len(c.out)
+		c.out = append(c.out, make([]byte, r.ContentLength)...)
+		if _, err := io.ReadFull(b, c.out[n:]); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.sendHead(); err != nil && (b == nil || inline) {
+		return nil, err
+	}
+	if b == nil || inline {
+		return nil, nil //nolint:nilnil // a nil upload is one that is over
+	}
+	c.watch()
+	return startUpload(c, b, r.ContentLength), nil
+}
+
+// awaitAnswer reads the backend's header into that of w, passing interim answers on.
+func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) (answer, error) {
+	h := w.Header()
+	c.names = c.names[:0]
+	for name := range h {
+		c.names = append(c.names, name)
+	}
+	for range interim {
+		head, err := c.readHead()
+		if err != nil {
+			return answer{}, err
+		}
+		a, err := c.parseHead(head)
+		switch {
+		case err != nil:
+			return a, err
+		case a.status == http.StatusSwitchingProtocols:
+			return a, errSwitched
+		case a.status >= http.StatusOK:
+			a.setHeader(h, c.names)
+			a.finishHeader(h, r)
+			if c.upload != nil && c.upload.body.remains() {
+				closeAfter(h, r)
+			}
+			return a, nil
+		case a.status != http.StatusContinue && r.ProtoAtLeast(1, 1):
+			a.setHeader(h, c.names)
+			w.WriteHeader(a.status)
+			for _, f := range a.fields { // they belong to the interim answer alone
+				if !isOwn(c.names, f.name) {
+					delete(h, f.name)
+				}
+			}
+		}
+	}
+	return answer{}, errTooEarly
+}
+
+// finishHeader keeps net/http from adding what the backend did not say.
+func (a *answer) finishHeader(h http.Header, r *http.Request) {
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = nil // or it would be guessed from the body
+	}
+	if a.status == http.StatusNoContent {
+		delete(h, "Content-Length")
+	}
+	if a.trailers != "" && a.chunked && !bodiless(r.Method, a.status) {
+		h["Trailer"] = []string{a.trailers[1:]}
+	}
+}
+
+// closeAfter is for an answer that comes before the end of its request: net/http
+// would first wait for the rest.
+func closeAfter(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		h["Connection"] = []string{"close"}
+	}
+}
+
+// cut is the error of an answer that broke off for the given cause.
+func cut(ctx interface{ Err() error }, cause error) error {
+	if ctx.Err() != nil {
+		cause = ErrGone
+	}
+	return fmt.Errorf("%w: %w", ErrCut, cause)
+}

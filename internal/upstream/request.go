@@ -1,0 +1,105 @@
+package upstream
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// appendHead appends the header of the request that the backend gets.
+func (u *Upstream) appendHead(b []byte, r *http.Request, out *Outgoing) []byte {
+	b = append(append(b, r.Method...), ' ')
+	b = append(append(b, out.Path...), out.Query...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	if u.opts.PreserveHost {
+		b = append(b, r.Host...)
+	} else {
+		b = append(b, u.opts.Target.Host...)
+	}
+	b = append(b, "\r\n"...)
+	options := r.Header["Connection"]
+	for name, values := range r.Header {
+		if !u.passes(name, values, options) {
+			continue
+		}
+		for _, value := range values {
+			b = appendField(b, name, value)
+		}
+	}
+	b = appendField(b, "X-Request-Id", out.RequestID)
+	if out.ForwardedFor != "" {
+		b = appendField(b, "X-Forwarded-For", out.ForwardedFor)
+	}
+	b = appendField(b, "X-Forwarded-Host", out.ForwardedHost)
+	b = appendField(b, "X-Forwarded-Proto", out.ForwardedProto)
+	b = appendFraming(b, r)
+	return append(b, "\r\n"...)
+}
+
+// passes reports whether a field of the client's goes to the backend. What this
+// hop settles anew does not, nor what the client's Connection names; only the
+// credential stays, for which the client has no say in that.
+func (u *Upstream) passes(name string, values, options []string) bool {
+	switch name {
+	case "Authorization":
+		return !u.opts.StripAuthorization
+	case "Te":
+		return len(values) == 1 && values[0] == "trailers"
+	case "Content-Length", "Expect",
+		"X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+		return false
+	}
+	return !hopByHop(name) && (options == nil || !names(options, name))
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), "\r\n"...)
+}
+
+// appendFraming says how long the body is, as net/http does.
+func appendFraming(b []byte, r *http.Request) []byte {
+	switch {
+	case r.ContentLength < 0:
+		return append(b, "Transfer-Encoding: chunked\r\n"...)
+	case r.ContentLength == 0 && r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch:
+		return b
+	}
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, r.ContentLength, 10)
+	return append(b, "\r\n"...)
+}
+
+// hopByHop lists the fields that end at each hop, RFC 9110, 7.6.1, and those
+// that older programs take for such. Names are in canonical form.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
+
+// names reports whether the lines of a Connection field have this option.
+func names(lines []string, option string) bool {
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(item, " \t"), option) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// replayable reports whether a request may be sent again when the connection
+// turns out to have been closed: it must change nothing the second time (RFC
+// 9110, 9.2.2), and have no body that is gone after the first.
+func replayable(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
+		return r.ContentLength == 0
+	}
+	return false
+}

@@ -1,0 +1,187 @@
+package upstream
+
+import (
+	"errors"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// field is one line of the backend's header, its name in canonical form.
+type field struct{ name, value string }
+
+// answer is the header of the backend's answer.
+type answer struct {
+	status   int
+	fields   []field // all but those of this hop
+	trailers string  // names that the backend announced
+	length   int64   // of the body; unknown if below 0
+	chunked  bool
+	close    bool // the backend takes no further request on this connection
+}
+
+const unknown = -1
+
+var (
+	errStatusLine = errors.New("its status line is none of HTTP/1")
+	errField      = errors.New("a header field is malformed")
+	errLength     = errors.New("it gives its length in two ways, or in none that is valid")
+	errSwitched   = errors.New("it switched protocols without having been asked to")
+	errTooEarly   = errors.New("it sent too many interim answers")
+)
+
+// parseHead reads a header, which ends in an empty line. It is strict: what two
+// parties could read in two ways is an error.
+func (c *conn) parseHead(head string) (answer, error) {
+	line, rest, _ := strings.Cut(head, "\r\n")
+	a := answer{length: unknown, fields: c.fields[:0]}
+	minor, err := a.parseStatus(line)
+	if err != nil {
+		return a, err
+	}
+	a.close = minor == '0'
+	var options []string
+	var length, encoding string
+	for {
+		if line, rest, _ = strings.Cut(rest, "\r\n"); line == "" {
+			break
+		}
+		name, value, ok := parseField(line)
+		if !ok {
+			return a, errField
+		}
+		switch name {
+		case "Content-Length":
+			if length != "" && length != value {
+				return a, errLength
+			}
+			if length == "" {
+				a.fields = append(a.fields, field{name, value})
+			}
+			length = value
+		case "Transfer-Encoding":
+			if encoding != "" || !strings.EqualFold(value, "chunked") {
+				return a, errLength
+			}
+			encoding = value
+		case "Connection":
+			options = append(options, value)
+		case "Trailer":
+			a.trailers += "," + value
+		default:
+			if !hopByHop(name) {
+				a.fields = append(a.fields, field{name, value})
+			}
+		}
+	}
+	c.fields = a.fields
+	if options != nil {
+		a.close = a.close && !names(options, "keep-alive") || names(options, "close")
+		a.fields = slices.DeleteFunc(a.fields, func(f field) bool { return names(options, f.name) && f.name != "Content-Length" })
+	}
+	return a, a.frame(length, encoding, minor)
+}
+
+// parseStatus reads HTTP/1.x SP status [SP reason], and returns the x.
+func (a *answer) parseStatus(line string) (minor byte, err error) {
+	const prefix, size = "HTTP/1.", len("HTTP/1.1 200")
+	if len(line) < size || line[:len(prefix)] != prefix || line[len(prefix)+1] != ' ' ||
+		len(line) > size && line[size] != ' ' {
+		return 0, errStatusLine
+	}
+	minor = line[len(prefix)]
+	a.status, err = strconv.Atoi(line[size-3 : size])
+	if err != nil || a.status < 100 || minor != '0' && minor != '1' || !validValue(line) {
+		return 0, errStatusLine
+	}
+	return minor, nil
+}
+
+func parseField(line string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(line, ":")
+	value = strings.Trim(value, " \t")
+	if !ok || name == "" || !validName(name) || !validValue(value) {
+		return "", "", false // also a line folded into the one before, which begins with a blank
+	}
+	return textproto.CanonicalMIMEHeaderKey(name), value, true
+}
+
+// frame settles how long the body is, RFC 9112, 6.3.
+func (a *answer) frame(length, encoding string, minor byte) error {
+	if encoding != "" {
+		if length != "" || minor == '0' {
+			return errLength
+		}
+		a.chunked = true
+		return nil
+	}
+	if length == "" {
+		return nil
+	}
+	n, err := strconv.ParseUint(length, 10, 63)
+	if err != nil {
+		return errLength
+	}
+	a.length = int64(n)
+	return nil
+}
+
+// bodiless reports whether an answer has no body, whatever its header says.
+func bodiless(method string, status int) bool {
+	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
+}
+
+// setHeader puts the backend's fields into h. Those named in own stay as they are.
+func (a *answer) setHeader(h http.Header, own []string) {
+	values := make([]string, len(a.fields))
+	for i, f := range a.fields {
+		if isOwn(own, f.name) {
+			continue
+		}
+		if before := h[f.name]; before != nil {
+			h[f.name] = append(before, f.value)
+			continue
+		}
+		values[i] = f.value
+		h[f.name] = values[i : i+1 : i+1] // so that an append copies
+	}
+}
+
+// isOwn ignores case: RateLimit is not spelled as net/http would.
+func isOwn(own []string, name string) bool {
+	for _, o := range own {
+		if len(o) == len(name) && strings.EqualFold(o, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func validName(s string) bool {
+	for i := range len(s) {
+		if !tokenBytes[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// validValue takes anything but control bytes, among which the tab is allowed.
+func validValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenBytes are those of a token, RFC 9110, 5.6.2.
+var tokenBytes = func() (set [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+		set[c] = true
+	}
+	return set
+}()

@@ -1,0 +1,73 @@
+package jwtauth
+
+import (
+	"fmt"
+	"math"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const never = math.MaxInt64 // in Unix seconds
+
+// WithID returns the key with an id, the "kid" of its tokens (RFC 7515, section
+// 4.1.4): 1 to 64 characters, none of them a control character; else the error
+// wraps [ErrKey].
+func (k Key) WithID(id string) (Key, error) {
+	switch n := utf8.RuneCountInString(id); {
+	case n == 0 || n > maxKeyIDSize:
+		return Key{}, fmt.Errorf("%w: its id must have 1 to %d characters", ErrKey, maxKeyIDSize)
+	case !utf8.ValidString(id):
+		return Key{}, fmt.Errorf("%w: its id is not UTF-8", ErrKey)
+	}
+	for _, c := range id {
+		if unicode.IsControl(c) {
+			return Key{}, fmt.Errorf("%w: its id holds a control character", ErrKey)
+		}
+	}
+	k.id = id
+	return k, nil
+}
+
+// ID is the key's id, or "" for a key that has none.
+func (k Key) ID() string { return k.id }
+
+// Between returns the key with a lifetime. The zero Time is no bound.
+//
+// From retireAt on, the key's tokens are refused, whatever they say of their own
+// end. They are accepted from 60 seconds before notBefore, for signers whose
+// clock runs ahead.
+func (k Key) Between(notBefore, retireAt time.Time) Key {
+	k.notBefore, k.retireAt = 0, never
+	if !notBefore.IsZero() {
+		k.notBefore = notBefore.Unix()
+	}
+	if !retireAt.IsZero() {
+		k.retireAt = retireAt.Unix()
+	}
+	return k
+}
+
+// Active reports whether the key should sign at the time now.
+func (k Key) Active(now time.Time) bool {
+	return k.notBefore <= now.Unix() && now.Unix() < k.retireAt
+}
+
+// NotBefore is when the key's lifetime begins, or the zero Time.
+func (k Key) NotBefore() time.Time {
+	if k.notBefore == 0 {
+		return time.Time{}
+	}
+	return time.Unix(k.notBefore, 0).UTC()
+}
+
+// verifiesAt says why the key's tokens are refused at now, in Unix seconds.
+func (k Key) verifiesAt(now int64) error {
+	switch {
+	case now >= k.retireAt:
+		return invalid("its key is retired")
+	case now+leeway < k.notBefore:
+		return invalid("its key is not in use yet")
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package jwtauth
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const minRSABits = 2048 // RFC 7518, sections 3.3 and 3.5
+
+// NewKeyFromPEM binds a key in PEM (RFC 7468) to algorithm, which is RS256,
+// RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA with Ed25519;
+// any other is [ErrAlgorithm]. A private key, in PKCS #8 or in the older forms for
+// RSA and EC, signs and verifies; a public one, in PKIX or for RSA in PKCS #1, only
+// verifies.
+//
+// The key must be of the algorithm's kind: for RSA of 2048 bits or more, for ES
+// on the curve that belongs to it. The text must hold this one key and nothing
+// else, and no encrypted one. Else the error wraps [ErrKey].
+func NewKeyFromPEM(algorithm string, text []byte) (Key, error) {
+	method := jwt.GetSigningMethod(algorithm)
+	switch method.(type) {
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS, *jwt.SigningMethodECDSA, *jwt.SigningMethodEd25519:
+	default:
+		return Key{}, fmt.Errorf("%w %q: a key in PEM is for RS, PS or ES with 256, 384 or 512, or for EdDSA", ErrAlgorithm, algorithm)
+	}
+	private, public, err := parsePEM(text)
+	if err != nil {
+		return Key{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	size, err := signatureSize(method, public)
+	if err != nil {
+		return Key{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	k := Key{method: method, verifier: box(public), size: size, retireAt: never}
+	if private != nil {
+		k.signer = box(private)
+	}
+	return k, nil
+}
+
+// signatureSize is in bytes. The error says why public is not for method.
+func signatureSize(method jwt.SigningMethod, public any) (int, error) {
+	switch method := method.(type) {
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
+		key, ok := public.(*rsa.PublicKey)
+		if !ok {
+			break
+		}
+		if bits := key.N.BitLen(); bits < minRSABits {
+			return 0, fmt.Errorf("it is an RSA key of %d bits; use %d or more", bits, minRSABits)
+		}
+		return key.Size(), nil
+	case *jwt.SigningMethodECDSA:
+		key, ok := public.(*ecdsa.PublicKey)
+		if !ok {
+			break
+		}
+		if curve := key.Params(); curve.BitSize != method.CurveBits {
+			return 0, fmt.Errorf("it is on the curve %s, and %s wants P-%d", curve.Name, method.Name, method.CurveBits)
+		}
+		return 2 * method.KeySize, nil
+	case *jwt.SigningMethodEd25519:
+		if _, ok := public.(ed25519.PublicKey); ok {
+			return ed25519.SignatureSize, nil
+		}
+	}
+	return 0, fmt.Errorf("it is of another kind than %s wants", method.Alg())
+}
+
+// parsePEM returns the one key that text holds; private is nil for a public one.
+func parsePEM(text []byte) (private, public any, err error) {
+	block, rest := pem.Decode(text)
+	if block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam writes them in front
+		block, rest = pem.Decode(rest)
+	}
+	switch {
+	case block == nil:
+		return nil, nil, fmt.Errorf("it is not a key in PEM, which begins with -----BEGIN")
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, nil, fmt.Errorf("something follows the key; give one key alone")
+	case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		return nil, nil, fmt.Errorf("it is encrypted; give it as openssl pkey prints it")
+	}
+	switch block.Type {
+	case "PUBLIC KEY":
+		public, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		public, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "PRIVATE KEY":
+		private, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		private, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		private, err = x509.ParseECPrivateKey(block.Bytes)
+	default:
+		return nil, nil, fmt.Errorf("it is a %.40q; give a private or a public key", block.Type)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("its %s cannot be read", strings.ToLower(block.Type)) // the cause might quote the key
+	}
+	if pair, ok := private.(crypto.Signer); ok {
+		public = pair.Public()
+	}
+	return private, public, nil
+}
