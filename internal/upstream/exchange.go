@@ -50,7 +50,7 @@ func (u *Upstream) try(c *conn, w http.ResponseWriter, r *http.Request, out *Out
 	}
 	if err != nil {
 		stale := c.reused && !c.heard && replayable(r) && r.Context().Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded)
-		err = classify(r.Context(), err, b.fault()) // before the context ends with the upload
+		err = classify(r.Context(), err, b.verdict(r.Context())) // before the context ends with the upload
 		up.abandon()
 		c.finish()
 		_ = c.Close() // the exchange has failed already
