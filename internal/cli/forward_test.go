@@ -468,6 +468,7 @@ func TestDrainUnderLoad(t *testing.T) {
 					if res, err = http.ReadResponse(in, nil); err != nil {
 						break
 					}
+					res.Body.Close()
 					if res.StatusCode != 200 {
 						t.Errorf("status %d", res.StatusCode)
 					}
@@ -510,7 +511,7 @@ func TestDrainClosesWebSockets(t *testing.T) {
 		defer func() { _ = c.CloseNow() }()
 		_, _, _ = c.Read(context.Background())
 	})
-	c, res, err := websocket.Dial(t.Context(), w.url+"/api/v1/test", &websocket.DialOptions{
+	c, res, err := websocket.Dial(t.Context(), w.url+"/api/v1/test", &websocket.DialOptions{ //nolint:bodyclose // Dial has closed it
 		HTTPHeader: http.Header{"Authorization": {"Bearer " + key.JWT}},
 	})
 	if err != nil {

@@ -64,15 +64,16 @@ func dial(t *testing.T, s *Server, raw string) net.Conn {
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-func answer(t *testing.T, c net.Conn) *http.Response {
+// answer reads an answer, and reports whether it is the last on its connection.
+func answer(t *testing.T, c net.Conn) (last bool) {
 	t.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
-	res.Body.Close()
-	return res
+	return res.Close
 }
 
 func TestFurtherClientsWait(t *testing.T) {
@@ -84,7 +85,7 @@ func TestFurtherClientsWait(t *testing.T) {
 	first := dial(t, s, get)
 	answer(t, first)
 	second := dial(t, s, get)
-	answered := make(chan *http.Response)
+	answered := make(chan bool)
 	go func() { answered <- answer(t, second) }()
 	select {
 	case <-answered:
@@ -142,6 +143,7 @@ func TestStreamsLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if string(body) != "xxxxxxxx" || err != nil {
 		t.Errorf("%q, %v", body, err)
@@ -151,7 +153,7 @@ func TestStreamsLive(t *testing.T) {
 func TestWhileDrainingEachAnswerIsTheLastOnItsConnection(t *testing.T) {
 	s, stop := run(t, func(http.ResponseWriter, *http.Request) {}, func(o *Options) { o.DrainDelay = 500 * time.Millisecond })
 	idle := dial(t, s, get)
-	if answer(t, idle).Close {
+	if answer(t, idle) {
 		t.Error("closed before the drain")
 	}
 	go func() { _ = stop() }()
@@ -161,7 +163,7 @@ func TestWhileDrainingEachAnswerIsTheLastOnItsConnection(t *testing.T) {
 		if _, err := io.WriteString(c, get); err != nil {
 			t.Fatal(err)
 		}
-		if !answer(t, c).Close {
+		if !answer(t, c) {
 			t.Error("the connection is to go on")
 		}
 	}

@@ -50,24 +50,24 @@ func (u *Upstream) try(c *conn, w http.ResponseWriter, r *http.Request, out *Out
 	}
 	if err != nil {
 		stale := c.reused && !c.heard && replayable(r) && r.Context().Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded)
+		err = classify(r.Context(), err, b.verdict(r.Context())) // before the context ends with the upload
 		up.abandon()
 		c.finish()
 		_ = c.Close() // the exchange has failed already
 		if stale {
-			return 0, errStale
+			err = errStale
 		}
-		return 0, classify(r.Context(), err, b.fault())
+		return 0, err
 	}
 	w.WriteHeader(a.status)
-	err = c.passBody(w, r.Method, &a)
+	if err = c.passBody(w, r.Method, &a); err != nil {
+		err = cut(r.Context(), err)
+	}
 	whole := up.settle(err == nil)
 	if c.finish() && err == nil && whole && a.endsBefore(r.Method) {
 		u.pool.put(c)
 	} else {
 		_ = c.Close() // nothing more is expected on it
-	}
-	if err != nil {
-		err = cut(r.Context(), err)
 	}
 	return a.status, err
 }

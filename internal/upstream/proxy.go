@@ -99,7 +99,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		if errors.Is(context.Cause(ctx), errStalled) {
 			e = errStalled
 		}
-		err = classify(r.Context(), e, b.fault())
+		err = classify(r.Context(), e, b.verdict(r.Context()))
 	}
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,8 @@ type body struct {
 	failed  atomic.Pointer[error]
 	ended   atomic.Bool // all of it was read
 
+	reading sync.Mutex // held by Read
+
 	mu      sync.Mutex // orders deadlines
 	stopped bool
 }
@@ -43,6 +46,8 @@ func newBody(w http.ResponseWriter, r io.Reader, o *Options) *body {
 var errStopped = errors.New("the rest of the body is not wanted")
 
 func (b *body) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	if b.ended.Load() {
 		return 0, io.EOF // the connection's deadline is not the body's any more
 	}
@@ -101,6 +106,16 @@ func (b *body) fault() error {
 		}
 	}
 	return nil
+}
+
+// verdict is the fault with which ctx, the request's, ended. net/http ends that
+// when a read fails, a moment before it says so to whoever reads.
+func (b *body) verdict(ctx context.Context) error {
+	if b != nil && ctx.Err() != nil {
+		b.reading.Lock()
+		defer b.reading.Unlock()
+	}
+	return b.fault()
 }
 
 // upload sends a request's body while the answer is awaited. A nil upload is over.
