@@ -153,19 +153,16 @@ func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) er
 			}
 			live = true
 		}
-		if err := l.authorise(rec, allow); err != nil {
-			if live {
-				return Permit{Record: rec}, err
-			}
-			rec = nil // a record from memory may guess, but never refuse
-			continue
+		refusal := l.authorise(rec, allow)
+		if refusal != nil && live {
+			return Permit{Record: rec}, refusal
 		}
-		out, err := l.takeIf(ctx, apiKey, rec)
+		out, err := l.settle(ctx, apiKey, rec, refusal == nil)
 		if err != nil {
 			return Permit{}, err
 		}
 		if !out.Changed {
-			return Permit{Record: rec, Decision: out.Decision}, nil
+			return Permit{Record: rec, Decision: out.Decision}, refusal
 		}
 		if rec, err = l.learn(apiKey, out.Current, out.Exists); err != nil {
 			return Permit{}, err
@@ -197,11 +194,17 @@ func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 	return l.learn(apiKey, raw, true)
 }
 
-// takeIf takes a permit if rec is still what Redis holds. Callers with the same
-// key and the same rec ask the same question, so the limiter asks it once.
-func (l *Ledger) takeIf(ctx context.Context, apiKey string, rec *Record) (redislimit.Outcome, error) {
+// settle asks whether rec is still what Redis holds, since a record from memory may
+// guess, but neither grant nor refuse; and takes a permit if it is, and may be
+// taken. Callers with the same key and the same rec ask the same question, so the
+// limiter asks it once.
+func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, take bool) (out redislimit.Outcome, err error) {
 	guard := redislimit.Guard{Key: l.recordKey(apiKey), Value: rec.raw}
-	out, err := l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
+	if take {
+		out, err = l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
+	} else {
+		out, err = l.limiter.Holds(ctx, guard, apiKey, rec.Limit)
+	}
 	if err != nil {
 		return out, l.fault(apiKey, err)
 	}

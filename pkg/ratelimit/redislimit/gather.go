@@ -216,13 +216,15 @@ func (c *call) question() question {
 }
 
 // outcome is what the caller gets that asked for n of the call's permits, after
-// those ahead of it.
+// those ahead of it, or with 0 for none.
 func (c *call) outcome(ahead, n int64) (Outcome, error) {
 	switch {
 	case c.err != nil:
 		return Outcome{}, c.err
 	case c.reply.status == guardChanged:
 		return Outcome{Changed: true, Current: c.reply.current, Exists: c.reply.exists}, nil
+	case n == 0:
+		return Outcome{}, nil
 	}
 	return Outcome{Decision: c.decision(ahead, n)}, nil
 }

@@ -301,6 +301,13 @@ func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit rat
 	return l.take(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, n)
 }
 
+// Holds asks only whether the guard's key holds the expected bytes, and takes
+// nothing: the outcome's Decision is zero. It shares its round trip with the callers
+// of TakeIf beside it, and with the same key, limit and guard even the script's run.
+func (l *Limiter) Holds(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) (Outcome, error) {
+	return l.ask(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, 0)
+}
+
 func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error) {
 	if err := checkPermits(n); err != nil {
 		return Outcome{}, err
@@ -313,6 +320,11 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 			return Outcome{Decision: d, Local: true}, nil
 		}
 	}
+	return l.ask(ctx, q, n)
+}
+
+// ask puts a question, again if that is worth it.
+func (l *Limiter) ask(ctx context.Context, q question, n int64) (Outcome, error) {
 	g := l.gathererOf(ctx, q.key)
 	for tried := again(0); ; tried++ {
 		o, err := g.ask(ctx, q, n)

@@ -177,7 +177,12 @@ func TestTakeIfComparesTheGuard(t *testing.T) {
 					want.Current = *tt.stored
 				}
 			}
-			got, err := l.TakeIf(t.Context(), Guard{Key: "guard", Value: tt.value}, "k", limit, 2)
+			guard := Guard{Key: "guard", Value: tt.value}
+			if held, err := l.Holds(t.Context(), guard, "k", limit); err != nil || held != want {
+				t.Errorf("%s: Holds = %+v, %v; want %+v", tt.name, held, err, want)
+			}
+			wantNoKeys(t, client, "rate_*")
+			got, err := l.TakeIf(t.Context(), guard, "k", limit, 2)
 			if err != nil {
 				t.Errorf("%s: %v", tt.name, err)
 				continue
