@@ -75,6 +75,10 @@ type call struct {
 	elsewhere int64
 	whole     bool // send the script itself: Redis does not know it
 
+	// The command's arguments.
+	names   [2]string
+	numbers [5]int64
+
 	// What became of it.
 	reply answer
 	err   error
@@ -113,45 +117,50 @@ func (c *call) script() *script {
 // command names the script by its hash; Redis answers NOSCRIPT when it does not
 // know it, and is then sent the whole.
 func (c *call) command(ctx context.Context) charge {
-	name, script := "evalsha", c.script().sha
+	name, script := "evalsha", &c.script().sha
 	if c.whole {
-		name, script = "eval", c.script().source
+		name, script = "eval", &c.script().source
 	}
-	args := make([]any, 0, 12)
-	args = append(args, name, script, 2)
 	if windowed(c.limit.Algorithm) {
-		args = append(args, c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start))
+		c.names = [...]string{c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start)}
 	} else {
-		args = append(args, c.options.StateKey(c.key, c.limit.Algorithm), c.options.RefusedKey(c.key, time.Time{}))
+		c.names = [...]string{c.options.StateKey(c.key, c.limit.Algorithm), c.options.RefusedKey(c.key, time.Time{})}
+	}
+	// By pointers into the call: boxed, each would be an allocation of its own.
+	args := make([]any, 0, 12)
+	args = append(args, name, script, len(c.names), &c.names[0], &c.names[1])
+	if c.guard != nil {
+		args[2] = len(c.names) + 1
+		args = append(args, &c.guard.Key)
+	}
+	count := c.setNumbers()
+	for i := range count {
+		args = append(args, &c.numbers[i])
 	}
 	if c.guard != nil {
-		args[2] = 3
-		args = append(args, c.guard.Key)
-	}
-	args = c.appendLimit(args)
-	if c.guard != nil {
-		args = append(args, c.guard.Value)
+		args = append(args, &c.guard.Value)
 	}
 	cmd := redis.NewCmd(ctx, args...)
 	cmd.SetFirstKeyPos(3)
 	return charge{cmd}
 }
 
-// appendLimit appends what the algorithm's script, or reset, wants to know.
-func (c *call) appendLimit(args []any) []any {
+// setNumbers puts down what the algorithm's script, or reset, wants to know, and
+// returns how many numbers that is.
+func (c *call) setNumbers() int {
 	seconds := int64(c.limit.Window / time.Second)
 	switch {
 	case windowed(c.limit.Algorithm) && c.reset:
-		return append(args, c.start.Unix(), seconds)
+		return copy(c.numbers[:], []int64{c.start.Unix(), seconds})
 	case c.reset:
-		return args
+		return 0
 	case windowed(c.limit.Algorithm):
-		return append(args, c.n, c.limit.Permits, c.start.Unix(), seconds, c.elsewhere)
+		return copy(c.numbers[:], []int64{c.n, c.limit.Permits, c.start.Unix(), seconds, c.elsewhere})
 	case c.limit.Algorithm == ratelimit.SlidingWindow:
-		return append(args, c.n, c.limit.Permits, seconds, c.elsewhere)
+		return copy(c.numbers[:], []int64{c.n, c.limit.Permits, seconds, c.elsewhere})
 	}
 	interval, ahead := c.limit.Pace()
-	return append(args, c.n, interval.Microseconds(), ahead.Microseconds(), seconds*1000, c.elsewhere)
+	return copy(c.numbers[:], []int64{c.n, interval.Microseconds(), ahead.Microseconds(), seconds * 1000, c.elsewhere})
 }
 
 // answer reads a reply. Its errors name positions and numbers only: a guard's
