@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -57,6 +58,7 @@ type waiter struct {
 	n     int64
 	state atomic.Int32
 	done  chan struct{} // has room for one, so that waking never waits
+	timer *time.Timer   // of the deadline
 
 	call  *call // what it became part of, to be read once it is done
 	ahead int64 // permits that callers before it ask for in the same call
@@ -68,32 +70,60 @@ const (
 	left         // by its context's end; nothing was sent for it
 )
 
-var waiters = sync.Pool{New: func() any { return &waiter{done: make(chan struct{}, 1)} }}
+var waiters = sync.Pool{New: func() any {
+	w := &waiter{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
+}}
 
-// ask puts a question and returns the answer for n permits. ctx cuts short the
-// waiting and the caller's own exchange, never one that others share.
-func (g *gatherer) ask(ctx context.Context, q question, n int64) (Outcome, error) {
+// ask puts a question and returns the answer for n permits. ctx and the deadline, if
+// there is one, cut short the waiting and the caller's own exchange, never one that
+// others share.
+func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n int64) (Outcome, error) {
 	w, err := g.enter(q, n)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if w == nil {
 		defer g.leave()
+		if !deadline.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
+		}
 		c := g.call(q)
 		c.n = n
 		g.limiter.settle(ctx, g.clock, []*call{c})
 		return c.outcome(0, n)
 	}
+	if err := w.wait(ctx, deadline); err != nil {
+		return Outcome{}, fmt.Errorf("redislimit: %w", err)
+	}
+	o, err := w.call.outcome(w.ahead, n)
+	w.call = nil
+	waiters.Put(w)
+	return o, err
+}
+
+// wait returns when the call that w became part of is done. On an error w must not
+// be used again: whoever sends may still hold it.
+func (w *waiter) wait(ctx context.Context, deadline time.Time) (err error) {
+	var late <-chan time.Time
+	if !deadline.IsZero() {
+		w.timer.Reset(time.Until(deadline)) // a context of its own would cost eight allocations
+		defer w.timer.Stop()
+		late = w.timer.C
+	}
 	select {
 	case <-w.done:
-		o, err := w.call.outcome(w.ahead, n)
-		w.call = nil
-		waiters.Put(w)
-		return o, err
+		return nil
+	case <-late:
+		err = context.DeadlineExceeded
 	case <-ctx.Done():
-		w.state.CompareAndSwap(queued, left)
-		return Outcome{}, fmt.Errorf("redislimit: %w", context.Cause(ctx))
+		err = context.Cause(ctx)
 	}
+	w.state.CompareAndSwap(queued, left)
+	return err
 }
 
 // enter returns nil to a caller that may send, and must then leave; the others

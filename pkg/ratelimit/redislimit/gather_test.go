@@ -201,6 +201,21 @@ func TestACallerWhoLeavesHoldsUpNobody(t *testing.T) {
 	wantCounter(t, c.client, "k", 3)
 }
 
+func TestACallerWaitsNoLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	c.fill()
+	limit := ratelimit.Limit{Permits: 10, Window: century}
+	_, err := c.all.ask(t.Context(), time.Now(), question{key: "k", limit: limit}, 1)
+	if !errors.Is(err, context.DeadlineExceeded) { // while Redis still says nothing
+		t.Errorf("a caller whose time is over got %v", err)
+	}
+	c.server.Resume()
+	c.callers.Wait()
+	c.await("an idle gatherer", func() bool { return c.all.inFlight == 0 })
+	wantNoKeys(t, c.client, "*k:*")
+}
+
 func TestTheQueueIsBounded(t *testing.T) {
 	g := &gatherer{limiter: new(Limiter), inFlight: maxInFlight}
 	for i := range maxWaiting {
