@@ -17,9 +17,11 @@ import (
 var ErrBusy = errors.New("redislimit: too many callers wait")
 
 const (
-	// maxInFlight bounds the exchanges that a gatherer has under way. More than
-	// one, so that a slow one does not hold up the rest; few, so that callers meet.
-	maxInFlight = 3
+	// maxInFlight bounds the exchanges that a gatherer has under way.
+	maxInFlight = 4
+	// overdue is after how long an exchange counts as slow: callers who come later do
+	// not wait for it. Until then they meet, which is what makes them cheap.
+	overdue = 500 * time.Microsecond
 	// maxBatch bounds the callers that share an exchange, and so how long Redis is
 	// busy with one.
 	maxBatch = 512
@@ -29,17 +31,19 @@ const (
 
 // A gatherer lets concurrent callers share exchanges with one Redis server.
 //
-// A caller that finds fewer than maxInFlight exchanges under way sends at once,
-// in its own goroutine. One that finds more waits until any of them returns; then
-// all who wait go out together, those with the same question as one call. So
-// nobody waits for company: a lonely caller pays nothing, and the busier Redis
-// is, the more callers share a trip.
+// A caller that finds none under way sends at once, in its own goroutine. One that
+// does waits until it returns; then all who wait go out together, those with the
+// same question as one call. So nobody waits for company: a lonely caller pays
+// nothing, and the busier Redis is, the more callers share a trip. An exchange that
+// is slow does not hold up the rest: the next caller sends those who wait beside it.
 type gatherer struct {
 	limiter *Limiter // which sends
 	clock   *clock
 
+	overdue  time.Duration
 	mu       sync.Mutex
 	inFlight int
+	begun    time.Time // when the last exchange was sent
 	waiting  []*waiter
 }
 
@@ -86,7 +90,7 @@ func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n in
 	}
 	if w == nil {
 		defer g.leave()
-		if !deadline.IsZero() {
+		if at, ok := ctx.Deadline(); !deadline.IsZero() && !(ok && at.Before(deadline)) {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, deadline)
 			defer cancel()
@@ -129,10 +133,11 @@ func (w *waiter) wait(ctx context.Context, deadline time.Time) (err error) {
 // enter returns nil to a caller that may send, and must then leave; the others
 // are queued.
 func (g *gatherer) enter(q question, n int64) (*waiter, error) {
+	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.inFlight < maxInFlight {
-		g.inFlight++
+	if g.inFlight == 0 {
+		g.inFlight, g.begun = 1, now
 		return nil, nil
 	}
 	if len(g.waiting) >= maxWaiting {
@@ -142,6 +147,10 @@ func (g *gatherer) enter(q question, n int64) (*waiter, error) {
 	w.question, w.n = q, n
 	w.state.Store(queued)
 	g.waiting = append(g.waiting, w)
+	if g.inFlight < maxInFlight && now.Sub(g.begun) >= g.overdue {
+		g.inFlight++
+		go g.flush(g.batch(nil))
+	}
 	return w, nil
 }
 
@@ -166,11 +175,17 @@ func (g *gatherer) flush(batch []*waiter) {
 func (g *gatherer) next(batch []*waiter) []*waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := min(len(g.waiting), maxBatch)
-	if n == 0 {
+	if len(g.waiting) == 0 {
 		g.inFlight--
 		return nil
 	}
+	return g.batch(batch)
+}
+
+// batch takes them. It is called with the lock held.
+func (g *gatherer) batch(batch []*waiter) []*waiter {
+	g.begun = time.Now()
+	n := min(len(g.waiting), maxBatch)
 	batch = append(batch[:0], g.waiting[:n]...)
 	rest := copy(g.waiting, g.waiting[n:])
 	clear(g.waiting[rest:])

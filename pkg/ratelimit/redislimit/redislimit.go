@@ -173,7 +173,7 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 }
 
 func (l *Limiter) newGatherer() *gatherer {
-	return &gatherer{limiter: l, clock: newClock(l.options.Now)}
+	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue}
 }
 
 // gathererOf returns that of the server which is believed to hold key. When it is
