@@ -90,7 +90,7 @@ func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n in
 	}
 	if w == nil {
 		defer g.leave()
-		if at, ok := ctx.Deadline(); !deadline.IsZero() && !(ok && at.Before(deadline)) {
+		if at, ok := ctx.Deadline(); !deadline.IsZero() && (!ok || at.After(deadline)) {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, deadline)
 			defer cancel()
