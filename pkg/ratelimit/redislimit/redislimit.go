@@ -321,7 +321,11 @@ func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit rat
 // Holds asks only whether the guard's key holds the expected bytes, and takes
 // nothing: the outcome's Decision is zero. It shares its round trip with the callers
 // of TakeIf beside it, and with the same key, limit and guard even the script's run.
+// The error is as for Take.
 func (l *Limiter) Holds(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) (Outcome, error) {
+	if err := limit.Validate(); err != nil {
+		return Outcome{}, err
+	}
 	return l.ask(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, 0)
 }
 
