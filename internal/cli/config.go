@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/server"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -41,8 +39,7 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			_, keys := tokenKeys(cfg)
-			if err := errors.Join(keys, server.TLS(cfg.Server.TLS).Check()); err != nil {
+			if err := checkFiles(cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))
