@@ -295,5 +295,10 @@ func (s *sheet) verdict(i *inspection) {
 		s.mark(s.paint(green, "→"), "passes", condition)
 		return
 	}
-	s.mark(s.paint(red, "→"), "refused", fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code))
+	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
+	if errors.Is(i.Verdict.Err, ledger.ErrUnavailable) {
+		s.mark("→", "not known", "Redis did not say; a gateway to which it says nothing either answers "+answer)
+		return
+	}
+	s.mark(s.paint(red, "→"), "refused", answer)
 }
