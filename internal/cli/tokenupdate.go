@@ -95,13 +95,16 @@ func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Cha
 		c.ExpiresAt, c.Expires = &end, new(end.Unix())
 		ttl = checkTTL(c.TTL)
 	}
+	err := cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
 	switch {
+	case err != nil:
+		return c, err
 	case reflect.ValueOf(c).IsZero():
 		return c, errors.New("nothing to change: name it, as in --limit 100")
 	case o.grant.limit < 0:
 		return c, fmt.Errorf("--limit must be 0 or more, not %d", o.grant.limit)
 	}
-	return c, cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
+	return c, nil
 }
 
 // given is the value of a flag that was given, else nil.
