@@ -84,9 +84,10 @@ func (a *app) limitsResetCommand(s *store) *cobra.Command {
 		Use:   "reset {api_key | jwt | -}",
 		Short: "Give a key back what it has used of its limit",
 		Long: `Forgets what a key has used, and what was refused to it, in the current window:
-its next request is served as if the window had only begun. The key may be named
-by a JWT, which must be signed with the secret of the configuration, and -
-reads it from stdin.
+its next request is served as if the window had only begun; a gateway that is
+refusing the key just then notices within a second. The key may be named by a
+JWT, which must be signed with the secret of the configuration, and - reads it
+from stdin.
 
 Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 4 Redis unreachable.`,

@@ -31,7 +31,8 @@ func (a *app) tokenUpdateCommand(where *store) *cobra.Command {
 		Long: `Changes what the flags name in the live record of a key, in one atomic step. All
 else in the record stays as it is, byte for byte, whoever wrote it; so does the time
 until it vanishes, unless --ttl is given. A --limit of 0 suspends the key; a
---window of 0 is the gateway's own.
+--window of 0 is the gateway's own. For a key that is being refused for its limit
+the change counts within a second.
 
 The JWTs that were handed out keep the end that is written in them:
 'tykctl token gen --api-key' makes another.
