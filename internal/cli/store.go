@@ -1,11 +1,20 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
+
+// storeWait is how long an operator's command waits for Redis.
+const storeWait = 1500 * time.Millisecond
 
 // store says where the keys are, when not where the configuration has them.
 type store struct{ redis, prefix string }
@@ -21,7 +30,14 @@ func (s *store) flags(cmd *cobra.Command) {
 
 // overrides are the options that the flags set.
 func (s *store) overrides() map[string]string {
-	options := storeFlags(s.redis)
+	options := map[string]string{}
+	switch {
+	case s.redis == "":
+	case strings.Contains(s.redis, ","):
+		options["redis.addrs"] = s.redis
+	default:
+		options["redis.addr"], options["redis.addrs"] = s.redis, ""
+	}
 	if s.prefix != "" {
 		options["application.token.prefix"] = s.prefix
 	}
@@ -43,4 +59,22 @@ func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
 	book := openStore(cfg)
 	defer func() { _ = book.Close() }()
 	return storeError(do(book), cfg)
+}
+
+func openStore(cfg *config.Config) *ledger.Ledger {
+	o := storeOptions(cfg)
+	o.Timeout = storeWait
+	return ledger.Open(o)
+}
+
+// storeError adds to a fault of Redis where it was sought and what to do.
+func storeError(err error, cfg *config.Config) error {
+	if !errors.Is(err, ledger.ErrUnavailable) {
+		return err
+	}
+	hint := "start it, or name another with --redis"
+	if _, answered := errors.AsType[redis.Error](err); answered {
+		hint = "it answers, but refuses: check redis.username, redis.password and its state"
+	}
+	return fmt.Errorf("%s: %w; %s", strings.Join(storeOptions(cfg).Addrs, ","), err, hint)
 }

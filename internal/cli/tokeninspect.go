@@ -18,7 +18,6 @@ import (
 	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
-	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 type tokenInspectOptions struct {
@@ -95,10 +94,6 @@ type inspection struct {
 	entry   ledger.Entry
 	away    error // why there is no entry, if Redis is the reason
 	request string
-}
-
-func algorithmName(l ratelimit.Limit) string {
-	return string(cmp.Or(l.Algorithm, ratelimit.FixedWindow))
 }
 
 func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {

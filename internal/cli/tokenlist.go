@@ -129,7 +129,7 @@ func (l *list) addEntry(e ledger.Entry, now time.Time) error {
 	}
 	value := listed{
 		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
-		Algorithm: algorithmName(limit), AllowedRoutes: routes, TTL: ttlSeconds(e.TTL),
+		Algorithm: algorithmOf(limit), AllowedRoutes: routes, TTL: ttlSeconds(e.TTL),
 	}
 	if !e.Record.Expires.IsZero() {
 		value.ExpiresAt = new(e.Record.Expires.UTC())

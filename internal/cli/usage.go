@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -13,30 +14,31 @@ import (
 // usageReport is how a key stands under its limit. Its JSON form is fixed for
 // scripts; times are in seconds.
 type usageReport struct {
-	APIKey    string              `json:"api_key"`
-	Algorithm ratelimit.Algorithm `json:"algorithm"`
-	Limit     int64               `json:"limit"`
-	Window    int64               `json:"window"`
-	Used      int64               `json:"used"`
-	Remaining int64               `json:"remaining"`
-	ResetsIn  int64               `json:"resets_in"` // rounded up: then the window is over
-	Refused   int64               `json:"refused"`
-	Burst     int64               `json:"burst,omitempty"`     // if the record or the configuration names one
-	MaxDelay  float64             `json:"max_delay,omitempty"` // of a leaky bucket
+	APIKey    string  `json:"api_key"`
+	Algorithm string  `json:"algorithm"`
+	Limit     int64   `json:"limit"`
+	Window    int64   `json:"window"`
+	Used      int64   `json:"used"`
+	Remaining int64   `json:"remaining"`
+	ResetsIn  int64   `json:"resets_in"` // rounded up: then the window is over
+	Refused   int64   `json:"refused"`
+	Burst     int64   `json:"burst,omitempty"`     // if the record or the configuration names one
+	MaxDelay  float64 `json:"max_delay,omitempty"` // of a leaky bucket
 }
 
 func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
-	algorithm := u.Limit.Algorithm
-	if algorithm == "" {
-		algorithm = ratelimit.FixedWindow
-	}
 	return usageReport{
-		APIKey: apiKey, Algorithm: algorithm,
+		APIKey: apiKey, Algorithm: algorithmOf(u.Limit),
 		Limit: u.Limit.Permits, Window: int64(u.Limit.Window / time.Second),
 		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
 		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
 		Burst:    u.Limit.Burst, MaxDelay: u.Limit.MaxDelay.Seconds(),
 	}
+}
+
+// algorithmOf names a limit's algorithm, also the one that needs no name.
+func algorithmOf(l ratelimit.Limit) string {
+	return string(cmp.Or(l.Algorithm, ratelimit.FixedWindow))
 }
 
 // lines is the report for people, a line to each figure.
@@ -50,7 +52,7 @@ func (u usageReport) lines() []string {
 	}
 	return []string{
 		"api_key:    " + u.APIKey,
-		"algorithm:  " + string(u.Algorithm),
+		"algorithm:  " + u.Algorithm,
 		"limit:      " + limit,
 		fmt.Sprintf("used:       %d", u.Used),
 		fmt.Sprintf("remaining:  %d", u.Remaining),
