@@ -162,7 +162,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 					fmt.Fprintln(a.err, "tykctl: no key has used anything of its limit in its current window")
 					return nil
 				}
-				return printUsages(a.out, list)
+				return printUsages(a.sheet(a.out), list)
 			})
 		},
 	}

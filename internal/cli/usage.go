@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,14 +67,32 @@ func (u usageReport) line() string {
 		u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
 }
 
-// printUsages is a table of several keys.
-func printUsages(w io.Writer, list []usageReport) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// printUsages is a table of several keys, or a line for each where it has no room.
+func printUsages(s *sheet, usages []usageReport) error {
+	var text bytes.Buffer
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "API_KEY\tUSED\tLIMIT\tREMAINING\tRESETS IN\tREFUSED")
-	for _, u := range list {
+	for _, u := range usages {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\n", u.APIKey, u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	longest := 0
+	for line := range strings.Lines(text.String()) {
+		longest = max(longest, len(line)-len("\n"))
+	}
+	if s.width == 0 || longest <= s.width {
+		_, err := s.w.Write(text.Bytes())
+		return err
+	}
+	lines := list{sheet: s}
+	for _, u := range usages {
+		if err := lines.add(u, u.APIKey+"  "+u.line()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seconds is a number of seconds as people say it: 42s, 1h30m.
