@@ -146,7 +146,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 			if n < 1 || n > maxTop {
 				return usage(cmd, fmt.Errorf("-n must be from 1 to %d, not %d", maxTop, n))
 			}
-			return a.withKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
+			return a.withAllKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
 				busiest, err := book.Busiest(cmd.Context(), n)
 				if err != nil {
 					return err

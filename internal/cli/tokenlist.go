@@ -62,7 +62,7 @@ Exit codes: 0 listed, also when there are none, 1 failed, 2 wrong usage,
 const listBuffer = 32 << 10
 
 func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
-	return a.withKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
+	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
 		out := bufio.NewWriterSize(a.out, listBuffer)
 		list, now := list{sheet: a.sheet(out), json: o.output == "json"}, time.Now()
 		err := book.List(ctx, func(e ledger.Entry) error {
