@@ -80,8 +80,8 @@ func (s *redisServer) usage(ctx context.Context) (spentSoFar, error) {
 	return sum, nil
 }
 
-// directTake takes as the limiter does, with nothing of the limiter between: the
-// script and its arguments are recorded from one take of its own.
+// directTake takes as the limiter does and with its time-out, but nothing of the
+// limiter between: the script and its arguments are recorded from one take of its own.
 func (s *redisServer) directTake(guard redislimit.Guard, limit ratelimit.Limit) func(context.Context, *rand.Zipf) error {
 	recorder := &recordingHook{}
 	s.client.AddHook(recorder)
@@ -95,6 +95,8 @@ func (s *redisServer) directTake(guard redislimit.Guard, limit ratelimit.Limit) 
 		if err != nil {
 			return err
 		}
+		ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+		defer cancel()
 		reply, err := s.client.Do(ctx, args...).Slice()
 		if err == nil && reply[0] != int64(0) {
 			err = errors.New("the window ended while it was measured: run the bench again")

@@ -176,8 +176,7 @@ func (g *Gateway) tell(x Exchange, apiKey string) {
 func setHeader(h http.Header, req *inbound.Request, adm *admission) {
 	h["X-Request-Id"] = []string{req.ID}
 	if adm.permit.Decision.Limit.Window > 0 {
-		adm.permit.Decision.SetHeader(h)
-		spell(h)
+		adm.permit.Decision.SetHeaderSpelled(h)
 	}
 }
 

@@ -16,22 +16,3 @@ func (w *recorder) Write(p []byte) (int, error) {
 }
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// spelling has the names whose letter case net/http does not know. Case does not
-// matter to HTTP, but it does to people and to scripts that search for a name.
-var spelling = [...]struct{ canonical, spelled string }{
-	{"Ratelimit", "RateLimit"},
-	{"Ratelimit-Policy", "RateLimit-Policy"},
-	{"X-Ratelimit-Limit", "X-RateLimit-Limit"},
-	{"X-Ratelimit-Remaining", "X-RateLimit-Remaining"},
-	{"X-Ratelimit-Reset", "X-RateLimit-Reset"},
-}
-
-func spell(h http.Header) {
-	for _, name := range spelling {
-		if values, ok := h[name.canonical]; ok {
-			delete(h, name.canonical)
-			h[name.spelled] = values
-		}
-	}
-}

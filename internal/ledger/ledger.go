@@ -138,36 +138,39 @@ func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) err
 	if !l.breaker.allow() {
 		return Permit{}, fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
 	}
-	budget, cancel := l.budget(ctx)
-	defer cancel()
-	return l.take(budget, apiKey, allow)
+	return l.take(ctx, apiKey, allow)
 }
 
+// take guesses that the record last seen still stands. When it does not, or there
+// is none, it goes by the live one, with what is left of the time.
 func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
-	rec, live := l.seen.get(apiKey), false
+	begun := time.Now()
+	var live *Record
+	if rec := l.seen.get(apiKey); rec != nil {
+		// The limiter keeps to the time-out by itself, for less than a context costs.
+		permit, current, err := l.settle(ctx, apiKey, rec, l.authorise(rec, allow))
+		if current == nil {
+			return permit, err
+		}
+		live = current
+	}
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(l.opts.Timeout))
+	defer cancel()
+	if live == nil {
+		var err error
+		if live, err = l.fetch(ctx, apiKey); err != nil {
+			return Permit{}, err
+		}
+	}
 	for range attempts {
-		if rec == nil {
-			var err error
-			if rec, err = l.fetch(ctx, apiKey); err != nil {
-				return Permit{}, err
-			}
-			live = true
+		if refusal := l.authorise(live, allow); refusal != nil {
+			return Permit{Record: live}, refusal
 		}
-		refusal := l.authorise(rec, allow)
-		if refusal != nil && live {
-			return Permit{Record: rec}, refusal
+		permit, current, err := l.settle(ctx, apiKey, live, nil)
+		if current == nil {
+			return permit, err
 		}
-		out, err := l.settle(ctx, apiKey, rec, refusal == nil)
-		if err != nil {
-			return Permit{}, err
-		}
-		if !out.Changed {
-			return Permit{Record: rec, Decision: out.Decision}, refusal
-		}
-		if rec, err = l.learn(apiKey, out.Current, out.Exists); err != nil {
-			return Permit{}, err
-		}
-		live = true
+		live = current
 	}
 	return Permit{}, fmt.Errorf("%w: the key's record changed %d times in one request", ErrUnavailable, attempts)
 }
@@ -194,24 +197,29 @@ func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 	return l.learn(apiKey, raw, true)
 }
 
-// settle asks whether rec is still what Redis holds, since a record from memory may
-// guess, but neither grant nor refuse; and takes a permit if it is, and may be
-// taken. Callers with the same key and the same rec ask the same question, so the
-// limiter asks it once.
-func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, take bool) (out redislimit.Outcome, err error) {
+// settle asks whether rec is still what Redis holds, for a record from memory may
+// guess, but neither grant nor refuse; and takes a permit if it is, unless there is
+// a refusal already. If it is not, nothing is taken, and the record that stands there
+// now is returned. Callers with the same key and the same rec ask the same question,
+// so the limiter asks it once.
+func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal error) (p Permit, current *Record, err error) {
 	guard := redislimit.Guard{Key: l.recordKey(apiKey), Value: rec.raw}
-	if take {
+	var out redislimit.Outcome
+	if refusal == nil {
 		out, err = l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
 	} else {
 		out, err = l.limiter.Holds(ctx, guard, apiKey, rec.Limit)
 	}
-	if err != nil {
-		return out, l.fault(apiKey, err)
-	}
-	if out.Local {
+	switch {
+	case err != nil:
+		return Permit{}, nil, l.fault(apiKey, err)
+	case out.Changed:
+		current, err = l.learn(apiKey, out.Current, out.Exists)
+		return Permit{}, current, err
+	case out.Local:
 		l.opts.Events.Denied()
 	}
-	return out, nil
+	return Permit{Record: rec, Decision: out.Decision}, nil, refusal
 }
 
 // exchanged takes in how a round trip of the limiter ended.

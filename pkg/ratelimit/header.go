@@ -22,29 +22,46 @@ const policyName = `"default"`
 //
 // The fields replace earlier values; an earlier Retry-After stays when d is not
 // a refusal.
-func (d Decision) SetHeader(h http.Header) {
-	permits := strconv.FormatInt(d.Limit.Permits, 10)
-	remaining := strconv.FormatInt(d.Remaining, 10)
-	reset := strconv.FormatInt(ceilSeconds(d.Reset), 10)
-	policy := policyName + ";q=" + permits + ";w=" + strconv.FormatInt(ceilSeconds(d.Limit.Window), 10)
-	if b := d.Limit.Burst; b != 0 && b != d.Limit.Permits {
-		policy += ";burst=" + strconv.FormatInt(b, 10)
-	}
+func (d Decision) SetHeader(h http.Header) { d.setHeader(h, &canonical) }
 
-	// One array backs all values. The keys are in the form that http.Header.Get
-	// looks for, and each value's capacity ends with it, so that Add copies.
-	v := []string{
-		policy,
-		policyName + ";r=" + remaining + ";t=" + reset,
-		permits,
-		remaining,
-		reset,
+// SetHeaderSpelled is [Decision.SetHeader] with the names spelled as their
+// specifications do, RateLimit and not Ratelimit. The methods of http.Header do
+// not find them so; net/http's server sends them as they stand.
+func (d Decision) SetHeaderSpelled(h http.Header) { d.setHeader(h, &spelled) }
+
+// The fields' names, in the order in which setHeader makes their values.
+var (
+	canonical = [...]string{"Ratelimit-Policy", "Ratelimit", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"}
+	spelled   = [...]string{"RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+)
+
+// setHeader runs for every answer: one string holds all values, and one array.
+func (d Decision) setHeader(h http.Header, names *[len(canonical)]string) {
+	var buf [192]byte
+	b := append(buf[:0], policyName+";q="...)
+	permits := len(b)
+	b = strconv.AppendInt(b, d.Limit.Permits, 10)
+	permitsEnd := len(b)
+	b = append(b, ";w="...)
+	b = strconv.AppendInt(b, ceilSeconds(d.Limit.Window), 10)
+	if burst := d.Limit.Burst; burst != 0 && burst != d.Limit.Permits {
+		b = append(b, ";burst="...)
+		b = strconv.AppendInt(b, burst, 10)
 	}
-	h["Ratelimit-Policy"] = v[0:1:1]
-	h["Ratelimit"] = v[1:2:2]
-	h["X-Ratelimit-Limit"] = v[2:3:3]
-	h["X-Ratelimit-Remaining"] = v[3:4:4]
-	h["X-Ratelimit-Reset"] = v[4:5:5]
+	policyEnd := len(b)
+	b = append(b, policyName+";r="...)
+	remaining := len(b)
+	b = strconv.AppendInt(b, d.Remaining, 10)
+	remainingEnd := len(b)
+	b = append(b, ";t="...)
+	reset := len(b)
+	b = strconv.AppendInt(b, ceilSeconds(d.Reset), 10)
+
+	all := string(b)
+	v := []string{all[:policyEnd], all[policyEnd:], all[permits:permitsEnd], all[remaining:remainingEnd], all[reset:]}
+	for i, name := range names {
+		h[name] = v[i : i+1 : i+1] // its capacity ends with it, so that Add copies
+	}
 	if !d.Allowed() {
 		h["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(d.RetryAfter), 1), 10)}
 	}

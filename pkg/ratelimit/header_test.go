@@ -66,6 +66,21 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+func TestSetHeaderSpelledDiffersInCaseAlone(t *testing.T) {
+	d := Decision{Limit: Limit{Permits: 10, Window: time.Minute}, Reset: time.Second, RetryAfter: time.Second}
+	got, want := http.Header{}, http.Header{}
+	d.SetHeaderSpelled(got)
+	d.SetHeader(want)
+	for _, name := range []string{"RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"} {
+		if values := got[name]; len(values) != 1 || values[0] != want.Get(name) {
+			t.Errorf("%s: %q, want %q", name, values, want.Get(name))
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d fields, want %d", len(got), len(want))
+	}
+}
+
 func TestSetHeaderReplacesAndIsFoundByGet(t *testing.T) {
 	h := http.Header{}
 	h.Set("RateLimit", "from elsewhere")

@@ -38,9 +38,13 @@ const (
 	firstPause = 5 * time.Millisecond
 )
 
-// worth waits until it is worth asking again after err, and reports whether it is.
-func (a again) worth(ctx context.Context, err error) bool {
+// worth waits until it is worth asking again after err, and reports whether it is
+// while there is time.
+func (a again) worth(ctx context.Context, deadline time.Time, err error) bool {
 	if !notRun(err) || a > 0 && (a >= maxAgain || !redis.HasErrorPrefix(err, tryAgain)) {
+		return false
+	}
+	if !deadline.IsZero() && time.Until(deadline) <= firstPause<<a {
 		return false
 	}
 	pause := time.NewTimer(firstPause << a)

@@ -42,7 +42,7 @@ func TestOnlyWhatWasNotRunIsAskedAgain(t *testing.T) {
 		{ErrBusy, 0},
 	} {
 		times := 0
-		for again(times).worth(t.Context(), fmt.Errorf("redislimit: %w", tt.err)) {
+		for again(times).worth(t.Context(), time.Time{}, fmt.Errorf("redislimit: %w", tt.err)) {
 			times++
 		}
 		if times != tt.times {
@@ -54,7 +54,14 @@ func TestOnlyWhatWasNotRunIsAskedAgain(t *testing.T) {
 func TestAskingAgainEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	cancel()
-	if again(maxAgain-1).worth(ctx, said("TRYAGAIN Multiple keys")) {
+	if again(maxAgain-1).worth(ctx, time.Time{}, said("TRYAGAIN Multiple keys")) {
 		t.Error("it is worth asking for a caller who has left")
+	}
+}
+
+func TestAskingAgainEndsWithTheTime(t *testing.T) {
+	soon := time.Now().Add(firstPause << (maxAgain - 1))
+	if again(maxAgain-1).worth(t.Context(), soon, said("TRYAGAIN Multiple keys")) {
+		t.Error("it is worth asking when the time ends before the pause does")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -16,9 +17,11 @@ import (
 var ErrBusy = errors.New("redislimit: too many callers wait")
 
 const (
-	// maxInFlight bounds the exchanges that a gatherer has under way. More than
-	// one, so that a slow one does not hold up the rest; few, so that callers meet.
-	maxInFlight = 3
+	// maxInFlight bounds the exchanges that a gatherer has under way.
+	maxInFlight = 4
+	// overdue is after how long an exchange counts as slow: callers who come later do
+	// not wait for it. Until then they meet, which is what makes them cheap.
+	overdue = 500 * time.Microsecond
 	// maxBatch bounds the callers that share an exchange, and so how long Redis is
 	// busy with one.
 	maxBatch = 512
@@ -28,17 +31,19 @@ const (
 
 // A gatherer lets concurrent callers share exchanges with one Redis server.
 //
-// A caller that finds fewer than maxInFlight exchanges under way sends at once,
-// in its own goroutine. One that finds more waits until any of them returns; then
-// all who wait go out together, those with the same question as one call. So
-// nobody waits for company: a lonely caller pays nothing, and the busier Redis
-// is, the more callers share a trip.
+// A caller that finds none under way sends at once, in its own goroutine. One that
+// does waits until it returns; then all who wait go out together, those with the
+// same question as one call. So nobody waits for company: a lonely caller pays
+// nothing, and the busier Redis is, the more callers share a trip. An exchange that
+// is slow does not hold up the rest: the next caller sends those who wait beside it.
 type gatherer struct {
 	limiter *Limiter // which sends
 	clock   *clock
 
+	overdue  time.Duration
 	mu       sync.Mutex
 	inFlight int
+	begun    time.Time // when the last exchange was sent
 	waiting  []*waiter
 }
 
@@ -57,6 +62,7 @@ type waiter struct {
 	n     int64
 	state atomic.Int32
 	done  chan struct{} // has room for one, so that waking never waits
+	timer *time.Timer   // of the deadline
 
 	call  *call // what it became part of, to be read once it is done
 	ahead int64 // permits that callers before it ask for in the same call
@@ -68,41 +74,70 @@ const (
 	left         // by its context's end; nothing was sent for it
 )
 
-var waiters = sync.Pool{New: func() any { return &waiter{done: make(chan struct{}, 1)} }}
+var waiters = sync.Pool{New: func() any {
+	w := &waiter{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
+}}
 
-// ask puts a question and returns the answer for n permits. ctx cuts short the
-// waiting and the caller's own exchange, never one that others share.
-func (g *gatherer) ask(ctx context.Context, q question, n int64) (Outcome, error) {
+// ask puts a question and returns the answer for n permits. ctx and the deadline, if
+// there is one, cut short the waiting and the caller's own exchange, never one that
+// others share.
+func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n int64) (Outcome, error) {
 	w, err := g.enter(q, n)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if w == nil {
 		defer g.leave()
+		if at, ok := ctx.Deadline(); !deadline.IsZero() && (!ok || at.After(deadline)) {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
+		}
 		c := g.call(q)
 		c.n = n
 		g.limiter.settle(ctx, g.clock, []*call{c})
 		return c.outcome(0, n)
 	}
+	if err := w.wait(ctx, deadline); err != nil {
+		return Outcome{}, fmt.Errorf("redislimit: %w", err)
+	}
+	o, err := w.call.outcome(w.ahead, n)
+	w.call = nil
+	waiters.Put(w)
+	return o, err
+}
+
+// wait returns when the call that w became part of is done. On an error w must not
+// be used again: whoever sends may still hold it.
+func (w *waiter) wait(ctx context.Context, deadline time.Time) (err error) {
+	var late <-chan time.Time
+	if !deadline.IsZero() {
+		w.timer.Reset(time.Until(deadline)) // a context of its own would cost eight allocations
+		defer w.timer.Stop()
+		late = w.timer.C
+	}
 	select {
 	case <-w.done:
-		o, err := w.call.outcome(w.ahead, n)
-		w.call = nil
-		waiters.Put(w)
-		return o, err
+		return nil
+	case <-late:
+		err = context.DeadlineExceeded
 	case <-ctx.Done():
-		w.state.CompareAndSwap(queued, left)
-		return Outcome{}, fmt.Errorf("redislimit: %w", context.Cause(ctx))
+		err = context.Cause(ctx)
 	}
+	w.state.CompareAndSwap(queued, left)
+	return err
 }
 
 // enter returns nil to a caller that may send, and must then leave; the others
 // are queued.
 func (g *gatherer) enter(q question, n int64) (*waiter, error) {
+	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.inFlight < maxInFlight {
-		g.inFlight++
+	if g.inFlight == 0 {
+		g.inFlight, g.begun = 1, now
 		return nil, nil
 	}
 	if len(g.waiting) >= maxWaiting {
@@ -112,6 +147,10 @@ func (g *gatherer) enter(q question, n int64) (*waiter, error) {
 	w.question, w.n = q, n
 	w.state.Store(queued)
 	g.waiting = append(g.waiting, w)
+	if g.inFlight < maxInFlight && now.Sub(g.begun) >= g.overdue {
+		g.inFlight++
+		go g.flush(g.batch(nil))
+	}
 	return w, nil
 }
 
@@ -136,11 +175,17 @@ func (g *gatherer) flush(batch []*waiter) {
 func (g *gatherer) next(batch []*waiter) []*waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := min(len(g.waiting), maxBatch)
-	if n == 0 {
+	if len(g.waiting) == 0 {
 		g.inFlight--
 		return nil
 	}
+	return g.batch(batch)
+}
+
+// batch takes them. It is called with the lock held.
+func (g *gatherer) batch(batch []*waiter) []*waiter {
+	g.begun = time.Now()
+	n := min(len(g.waiting), maxBatch)
 	batch = append(batch[:0], g.waiting[:n]...)
 	rest := copy(g.waiting, g.waiting[n:])
 	clear(g.waiting[rest:])

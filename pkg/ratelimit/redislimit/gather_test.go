@@ -88,6 +88,7 @@ func newCrowd(t *testing.T) *crowd {
 		defer c.mu.Unlock()
 		c.exchanges = append(c.exchanges, x)
 	}})
+	c.all.overdue = 0
 	return c
 }
 
@@ -176,6 +177,28 @@ func TestWaitingCallersGoOutTogether(t *testing.T) {
 	wantCounter(t, c.client, "k", permits)
 }
 
+func TestOnlyASlowExchangeIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	patience := func(d time.Duration) { c.await("", func() bool { c.all.overdue = d; return true }) }
+	patience(time.Hour)
+	take := func() { c.take(t.Context(), "k", 10, func(ratelimit.Decision, error) {}) }
+	mustTake(t, c.Limiter, "k", ratelimit.Limit{Permits: 10, Window: century}, 1)
+	c.server.Pause()
+	take()
+	c.await("a call in flight", func() bool { return c.all.inFlight == 1 })
+	take()
+	c.waiting(1)
+	c.await("one exchange alone", func() bool { return c.all.inFlight == 1 })
+
+	patience(0)
+	take()
+	c.await("both beside it", func() bool { return c.all.inFlight == 2 && len(c.all.waiting) == 0 })
+	c.server.Resume()
+	c.callers.Wait()
+	wantCounter(t, c.client, "k", 4)
+}
+
 func TestACallerWhoLeavesHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
@@ -199,6 +222,21 @@ func TestACallerWhoLeavesHoldsUpNobody(t *testing.T) {
 	c.server.Resume()
 	c.callers.Wait()
 	wantCounter(t, c.client, "k", 3)
+}
+
+func TestACallerWaitsNoLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	c.fill()
+	limit := ratelimit.Limit{Permits: 10, Window: century}
+	_, err := c.all.ask(t.Context(), time.Now(), question{key: "k", limit: limit}, 1)
+	if !errors.Is(err, context.DeadlineExceeded) { // while Redis still says nothing
+		t.Errorf("a caller whose time is over got %v", err)
+	}
+	c.server.Resume()
+	c.callers.Wait()
+	c.await("an idle gatherer", func() bool { return c.all.inFlight == 0 })
+	wantNoKeys(t, c.client, "*k:*")
 }
 
 func TestTheQueueIsBounded(t *testing.T) {

@@ -63,8 +63,9 @@ type Options struct {
 	// second at most, so that is how long a limit that was raised, a reset or a
 	// changed guard can go unnoticed for a key that is being refused. 0 asks always.
 	Spent int
-	// Timeout bounds a round trip that callers share; 0 leaves that to the client's
-	// own time-outs. A caller's context bounds its own waiting alone.
+	// Timeout bounds Take, TakeIf and Holds, with waiting, round trip and second try,
+	// and each round trip that callers share; 0 leaves that to the client's own
+	// time-outs. A caller's context bounds its own waiting alone.
 	Timeout time.Duration
 	// Observe, if set, is told of every round trip. It must be quick.
 	Observe func(Exchange)
@@ -172,7 +173,7 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 }
 
 func (l *Limiter) newGatherer() *gatherer {
-	return &gatherer{limiter: l, clock: newClock(l.options.Now)}
+	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue}
 }
 
 // gathererOf returns that of the server which is believed to hold key. When it is
@@ -326,9 +327,13 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 // ask puts a question, again if that is worth it.
 func (l *Limiter) ask(ctx context.Context, q question, n int64) (Outcome, error) {
 	g := l.gathererOf(ctx, q.key)
+	var deadline time.Time
+	if l.options.Timeout > 0 {
+		deadline = time.Now().Add(l.options.Timeout)
+	}
 	for tried := again(0); ; tried++ {
-		o, err := g.ask(ctx, q, n)
-		if err == nil || !tried.worth(ctx, err) {
+		o, err := g.ask(ctx, deadline, q, n)
+		if err == nil || !tried.worth(ctx, deadline, err) {
 			return o, err
 		}
 	}
