@@ -56,7 +56,7 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show each option's value and where it came from",
-		Long: `Shows the value in effect of every option, and the layer that set it: default,
+		Long: `Shows the value in effect of every option, behind the layer that set it: default,
 file, env or flag. Secrets are hidden.
 
 Exit codes: 0 fine, 1 the configuration is wrong, 2 wrong usage.`,
@@ -91,7 +91,7 @@ func showConfig(w io.Writer, cfg *config.Config, output string) error {
 		if text == "" {
 			text = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, text, v.Origin)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, v.Origin, text)
 	}
 	return table.Flush()
 }
