@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -321,103 +319,5 @@ func TestRedisDoesNotAccept(t *testing.T) {
 			l := w.load(8, key)
 			l.want(50, unavailable)
 		})
-	}
-}
-
-func listenLoopback(t *testing.T) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l
-}
-
-// silentListener has a kernel that accepts and nobody who reads.
-func silentListener(t *testing.T) string { return listenLoopback(t).Addr().String() }
-
-// fullListener accepts no connection any more.
-func fullListener(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := fmt.Sprint("127.0.0.1:", name.(*syscall.SockaddrInet4).Port)
-	for range 4 {
-		if conn, err := net.DialTimeout("tcp", addr, 50*time.Millisecond); err == nil {
-			t.Cleanup(func() { _ = conn.Close() })
-		}
-	}
-	return addr
-}
-
-// rudeListener says the same to everyone, and hangs up.
-func rudeListener(t *testing.T, greeting string) string {
-	l := listenLoopback(t)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Write([]byte(greeting))
-			_ = conn.Close()
-		}
-	}()
-	return l.Addr().String()
-}
-
-// In local mode known keys go on, others do not, and the limit still holds.
-func TestLocalMode(t *testing.T) {
-	t.Parallel()
-	f := startTrouble(t, map[string]string{"redis.on_failure": "local", "redis.instances": "2"})
-	known, unknown := f.token(grant{limit: 40, window: forever}), f.token(grant{limit: 40, window: forever})
-	spent := f.token(grant{limit: 2, window: forever})
-	for range 30 {
-		f.want(f.get("/api/v1/test", known.JWT), 200, "")
-	}
-	f.want(f.get("/api/v1/test", spent.JWT), 200, "")
-	f.want(f.get("/api/v1/test", spent.JWT), 200, "")
-
-	f.redis.Pause()
-	for range 10 { // what was left of 40, and less than half of it
-		f.want(f.get("/api/v1/test", known.JWT), 200, "")
-	}
-	for range 5 {
-		f.want(f.get("/api/v1/test", known.JWT), 429, "rate_limited")
-		f.want(f.get("/api/v1/test", spent.JWT), 429, "rate_limited")
-		f.want(f.get("/elsewhere", known.JWT), 403, "route_forbidden")
-		f.want(f.get("/api/v1/test", unknown.JWT), 503, "store_unavailable")
-	}
-	f.eventually("a look at Redis in vain", func() bool { return f.metric("tykctl_redis_up") == "0" })
-	if r := f.get("/ready", ""); r.StatusCode != 200 {
-		t.Errorf("/ready: %d %q, and known keys are served", r.StatusCode, r.body)
-	}
-	if on := f.metric("tykctl_redis_local_mode"); on != "1" {
-		t.Errorf("tykctl_redis_local_mode %s, want 1", on)
-	}
-	f.redis.Resume()
-	f.eventually("a permit through Redis", func() bool { return f.get("/api/v1/test", unknown.JWT).StatusCode == 200 })
-	f.eventually("the end of local mode", func() bool {
-		f.get("/api/v1/test", f.key.JWT)
-		return f.metric("tykctl_redis_local_mode") == "0"
-	})
-	for _, line := range []string{"requests are served without redis", "requests are served through redis again"} {
-		if n := f.log.count(line); n != 1 {
-			t.Errorf("said %d times: %s", n, line)
-		}
 	}
 }

@@ -11,11 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 
@@ -325,7 +323,7 @@ func TestListedInAPipe(t *testing.T) {
 // TestNowhere names a Redis whose host swallows every packet: the queue of those
 // who would connect is full.
 func TestNowhere(t *testing.T) {
-	addr := swallows(t)
+	addr := fullListener(t)
 	for _, args := range [][]string{
 		{"limits", "show", "watched-key-0001"},
 		{"limits", "reset", "watched-key-0001"},
@@ -344,33 +342,5 @@ func TestNowhere(t *testing.T) {
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitNoRedis || !strings.Contains(errs.String(), addr) {
 			t.Errorf("%v: %v, %q", args, err, errs.String())
 		}
-	}
-}
-
-// swallows is an address that answers nobody.
-func swallows(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
-	for { // nobody is ever accepted
-		conn, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { _ = conn.Close() })
 	}
 }

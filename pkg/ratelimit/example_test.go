@@ -69,17 +69,6 @@ func ExampleLocal() {
 	// allowed false left 0
 }
 
-func ExampleLocal_Cap() {
-	limiter := ratelimit.NewLocal(ratelimit.LocalOptions{})
-	limit := ratelimit.Limit{Algorithm: ratelimit.TokenBucket, Permits: 100, Window: 24 * time.Hour}
-
-	// Another limiter knew that the key has 3 of its 100 permits left.
-	limiter.Cap("customer-7", limit, 3)
-	d, err := limiter.Take(context.Background(), "customer-7", limit, 10)
-	fmt.Println("granted", d.Granted, err)
-	// Output: granted 3 <nil>
-}
-
 func ExampleMiddleware() {
 	limited := ratelimit.Middleware{
 		Limiter: ratelimit.NewLocal(ratelimit.LocalOptions{}),

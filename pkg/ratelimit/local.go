@@ -125,22 +125,6 @@ func (l *Local) Reset(ctx context.Context, key string, limit Limit) error {
 	return nil
 }
 
-// Cap takes away what key has left under limit beyond remaining permits, and never
-// adds any. With it a Local goes on where a shared limiter stopped: capped at its
-// share of what was left there when it was last heard, it grants no more than that
-// until the permits come back as the limit says. The limit must be valid.
-func (l *Local) Cap(key string, limit Limit, remaining int64) {
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, k := l.time(), s.keys[key]
-	if limit.Usage(k.state, now).Remaining <= remaining {
-		return
-	}
-	k.state = limit.Left(remaining, now)
-	s.put(key, k, now.UnixMicro(), limit.Usage(k.state, now).Reset)
-}
-
 func check(ctx context.Context, limit Limit) error {
 	if err := limit.Validate(); err != nil {
 		return err

@@ -97,38 +97,6 @@ func TestLocalRunsOnTheMonotonicClock(t *testing.T) {
 	}
 }
 
-func TestLocalCapOnlyTakesAway(t *testing.T) {
-	for _, limit := range everyAlgorithm(10, time.Minute) {
-		clock := newClock()
-		l := NewLocal(LocalOptions{Now: clock.now})
-		left := func() int64 {
-			u, err := l.Usage(t.Context(), "k", limit)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return u.Remaining
-		}
-		most := left()
-		l.Cap("k", limit, most+5)
-		if got := left(); got != most || l.held() != 0 {
-			t.Errorf("%s: capped above all, %d are left and %d keys held", limit.Algorithm, got, l.held())
-		}
-		l.Cap("k", limit, 3)
-		l.Cap("k", limit, 7)
-		if d := mustTake(t, l, "k", limit, 5); d.Granted != 3 {
-			t.Errorf("%s: capped at 3, 5 asked for: %+v", limit.Algorithm, d)
-		}
-		clock.advance(2 * time.Minute)
-		if got := left(); got != most {
-			t.Errorf("%s: two windows later %d are left, want %d", limit.Algorithm, got, most)
-		}
-		l.Cap("k", limit, -1)
-		if got := left(); got != 0 {
-			t.Errorf("%s: capped below 0, %d are left", limit.Algorithm, got)
-		}
-	}
-}
-
 func TestLocalCountsRefusals(t *testing.T) {
 	for _, limit := range everyAlgorithm(2, time.Minute) {
 		clock := newClock()
