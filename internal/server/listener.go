@@ -116,22 +116,20 @@ const theirs = math.MaxInt64
 
 // SetDeadline counts for writes, too: a hijack lifts both.
 func (c *frontConn) SetDeadline(t time.Time) error {
-	c.yield(t)
-	return c.Conn.SetDeadline(t)
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // SetWriteDeadline leaves the time of writes to the caller, until it is lifted.
 func (c *frontConn) SetWriteDeadline(t time.Time) error {
-	c.yield(t)
-	return c.Conn.SetWriteDeadline(t)
-}
-
-func (c *frontConn) yield(t time.Time) {
-	if t.IsZero() {
-		c.until.Store(0) // the next write needs one again
-	} else {
+	switch {
+	case !t.IsZero():
 		c.until.Store(theirs)
+	case c.until.Load() == theirs:
+		c.until.Store(0) // the next write sets one again
+	default:
+		return nil // net/http lifts after each request what it has not set
 	}
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // CloseWrite lets net/http end an answer before it closes, so that a client which
