@@ -28,20 +28,8 @@ func completeFlag(cmd *cobra.Command, flag string, values ...string) {
 
 // completeAlgorithm has the shell offer the algorithms that the limiter knows.
 func completeAlgorithm(cmd *cobra.Command) {
-	var known []string
-	for _, name := range []ratelimit.Algorithm{"fixed_window", "sliding_window", "token_bucket", "leaky_bucket"} {
-		if (ratelimit.Limit{Algorithm: name, Permits: 1, Window: time.Minute}).Validate() == nil {
-			known = append(known, string(name))
-		}
-	}
-	completeFlag(cmd, "algorithm", known...)
-}
-
-// outputFlag declares -o, the choice between text for people and JSON for
-// scripts; checkOutput holds it to these.
-func outputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
-	completeFlag(cmd, "output", "text", "json")
+	completeFlag(cmd, "algorithm", string(ratelimit.FixedWindow), string(ratelimit.SlidingWindow),
+		string(ratelimit.TokenBucket), string(ratelimit.LeakyBucket))
 }
 
 // completeKey is completeKeys for a command that takes one.

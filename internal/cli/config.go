@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/server"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -41,8 +39,7 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			_, keys := tokenKeys(cfg)
-			if err := errors.Join(keys, server.TLS(cfg.Server.TLS).Check()); err != nil {
+			if err := checkFiles(cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))
@@ -59,7 +56,7 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show each option's value and where it came from",
-		Long: `Shows the value in effect of every option, and the layer that set it: default,
+		Long: `Shows the value in effect of every option, behind the layer that set it: default,
 file, env or flag. Secrets are hidden.
 
 Exit codes: 0 fine, 1 the configuration is wrong, 2 wrong usage.`,
@@ -94,7 +91,7 @@ func showConfig(w io.Writer, cfg *config.Config, output string) error {
 		if text == "" {
 			text = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, text, v.Origin)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, v.Origin, text)
 	}
 	return table.Flush()
 }

@@ -50,7 +50,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that the gateway needs, and say what to do",
-		Long: `Checks the configuration, the secret, Redis, the backend and the system, and says
+		Long: `Checks the configuration, the secrets, Redis, the backend and the system, and says
 what to do about each thing that is not as it should be. It changes nothing:
 what Redis' user may do is tried on names that no key has.
 
@@ -84,8 +84,11 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
 	cfg, wrong := a.load(s.overrides(), serveRequires...)
+	if wrong == nil {
+		wrong = checkFiles(cfg)
+	}
 	findings := []finding{judgeConfig(cfg, wrong)}
-	if wrong != nil {
+	if cfg == nil {
 		cfg, _ = a.load(s.overrides()) // the other checks can do without what is only missing
 	}
 	var away error
@@ -95,7 +98,7 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 		all.Go(func() { redis, away = examineRedis(ctx, cfg) })
 		all.Go(func() { backend = examineBackend(ctx, cfg.Application.TargetHost) })
 		all.Wait()
-		findings = slices.Concat(findings, judgeSecret(cfg), redis, backend)
+		findings = slices.Concat(findings, judgeSecrets(cfg), redis, backend)
 	}
 	findings = slices.Concat(findings, judgeFiles(openFiles()))
 	failed := 0

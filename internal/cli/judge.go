@@ -26,18 +26,36 @@ func judgeConfig(cfg *config.Config, wrong error) finding {
 	return ok("config", fileOf(cfg)+": nothing is wrong")
 }
 
-func judgeSecret(cfg *config.Config) []finding {
-	secret := cfg.Application.Token.JWTSecret.Reveal()
+// judgeSecrets judges what tokens are signed with.
+func judgeSecrets(cfg *config.Config) []finding {
+	var found []finding
 	const advice = "make one with 'tykctl secret' and set application.token.jwt_secret; tokens must then be made anew"
-	switch bits := entropy(secret); {
-	case secret == "":
-		return nil // a fault of the configuration, which is reported
+	switch secret := cfg.Application.Token.JWTSecret.Reveal(); {
+	case secret == "": // if nothing else is there, it is a fault of the configuration, which is reported
 	case publicSecret(cfg):
-		return []finding{fail("secret", "it is the published example: anyone can make tokens, so serve listens on loopback only", advice)}
-	case bits < secretBits:
-		return []finding{warn("secret", fmt.Sprintf("it does not look random: its letters are worth %.0f bits, want %d", bits, secretBits), advice)}
+		found = append(found, fail("secret", "it is the published example: anyone can make tokens, so serve listens on loopback only", advice))
+	default:
+		found = append(found, judgeSecret("", secret, ", set by "+string(cfg.Origin("application.token.jwt_secret")), advice))
 	}
-	return []finding{ok("secret", fmt.Sprintf("%d bytes, set by %s", len(secret), cfg.Origin("application.token.jwt_secret")))}
+	for _, key := range cfg.Application.Token.Keys {
+		name := fmt.Sprintf("key %q: ", key.ID)
+		switch text, err := keyText(key); {
+		case err != nil: // likewise reported
+		case isSecret(key):
+			found = append(found, judgeSecret(name, string(text), "",
+				"make one with 'tykctl secret', add it to application.token.keys, and give this one a retire_at"))
+		default:
+			found = append(found, ok("secret", name+key.Algorithm))
+		}
+	}
+	return found
+}
+
+func judgeSecret(name, secret, origin, advice string) finding {
+	if bits := entropy(secret); bits < secretBits {
+		return warn("secret", fmt.Sprintf("%sit does not look random: its letters are worth %.0f bits, want %d", name, bits, secretBits), advice)
+	}
+	return ok("secret", fmt.Sprintf("%s%d bytes%s", name, len(secret), origin))
 }
 
 // entropy is the most that a text can be worth, in bits, by how often each of

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/server"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -37,17 +38,13 @@ func tokenKeys(cfg *config.Config) ([]jwtauth.Key, error) {
 }
 
 func tokenKey(declared config.TokenKey) (jwtauth.Key, error) {
-	text := []byte(declared.Secret.Reveal())
-	if declared.File != "" {
-		var err error
-		if text, err = os.ReadFile(declared.File); err != nil {
-			return jwtauth.Key{}, err
-		}
+	text, err := keyText(declared)
+	if err != nil {
+		return jwtauth.Key{}, err
 	}
 	read := jwtauth.NewKeyFromPEM
-	if strings.HasPrefix(declared.Algorithm, "HS") {
+	if isSecret(declared) {
 		read = jwtauth.NewHMACKey
-		text = bytes.TrimRight(text, "\r\n") // a file with one line ends with the line's end
 	}
 	if string(text) == config.ExampleSecret {
 		return jwtauth.Key{}, errors.New("this is the published example; make a secret with `tykctl secret`")
@@ -60,6 +57,28 @@ func tokenKey(declared config.TokenKey) (jwtauth.Key, error) {
 		return jwtauth.Key{}, err
 	}
 	return key.Between(declared.NotBefore, declared.RetireAt), nil
+}
+
+// keyText is a key as it is written: a secret, or PEM.
+func keyText(declared config.TokenKey) ([]byte, error) {
+	if declared.File == "" {
+		return []byte(declared.Secret.Reveal()), nil
+	}
+	text, err := os.ReadFile(declared.File)
+	if isSecret(declared) {
+		text = bytes.TrimRight(text, "\r\n") // a file with one line ends with the line's end
+	}
+	return text, err
+}
+
+// isSecret reports whether a key is one secret that both signs and verifies.
+func isSecret(declared config.TokenKey) bool { return strings.HasPrefix(declared.Algorithm, "HS") }
+
+// checkFiles reports all that is wrong with the keys and certificates that the
+// configuration names.
+func checkFiles(cfg *config.Config) error {
+	_, keys := tokenKeys(cfg)
+	return errors.Join(keys, server.TLS(cfg.Server.TLS).Check())
 }
 
 // chooseKey chooses the key that signs new tokens at the time now: the one with

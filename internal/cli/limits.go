@@ -84,9 +84,10 @@ func (a *app) limitsResetCommand(s *store) *cobra.Command {
 		Use:   "reset {api_key | jwt | -}",
 		Short: "Give a key back what it has used of its limit",
 		Long: `Forgets what a key has used, and what was refused to it, in the current window:
-its next request is served as if the window had only begun. The key may be named
-by a JWT, which must be signed with the secret of the configuration, and -
-reads it from stdin.
+its next request is served as if the window had only begun; a gateway that is
+refusing the key just then notices within a second. The key may be named by a
+JWT, which must be signed with the secret of the configuration, and - reads it
+from stdin.
 
 Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 4 Redis unreachable.`,
@@ -145,7 +146,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 			if n < 1 || n > maxTop {
 				return usage(cmd, fmt.Errorf("-n must be from 1 to %d, not %d", maxTop, n))
 			}
-			return a.withKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
+			return a.withAllKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
 				busiest, err := book.Busiest(cmd.Context(), n)
 				if err != nil {
 					return err
@@ -161,7 +162,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 					fmt.Fprintln(a.err, "tykctl: no key has used anything of its limit in its current window")
 					return nil
 				}
-				return printUsages(a.out, list)
+				return printUsages(a.sheet(a.out), list)
 			})
 		},
 	}

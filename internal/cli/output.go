@@ -2,12 +2,14 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -70,4 +72,18 @@ func (a *app) getenv(name string) string {
 		return ""
 	}
 	return environ[i][len(name)+1:]
+}
+
+// outputFlag declares -o, the choice between text for people and JSON for
+// scripts; checkOutput holds it to these.
+func outputFlag(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
+	completeFlag(cmd, "output", "text", "json")
+}
+
+func checkOutput(format string) error {
+	if format != "text" && format != "json" {
+		return fmt.Errorf(`-o must be text or json, not %q`, format)
+	}
+	return nil
 }

@@ -43,6 +43,7 @@ const (
 	nameColumn = 14 // fits the names of claims
 	textColumn = 2 + nameColumn + 2
 	minText    = 10 // the least room that folding leaves for a text
+	beneath    = "    "
 )
 
 // title begins a part.
@@ -54,11 +55,20 @@ func (s *sheet) title(text string) {
 }
 
 // row writes a name and its text. What does not fit stands beneath it, below the
-// text's beginning.
+// text's beginning; where there is no room for that, all of the text does.
 func (s *sheet) row(name, text string) { s.mark(" ", name, text) }
 
 // mark is a row with a mark of one column, which may be painted, before it.
 func (s *sheet) mark(mark, name, text string) {
+	if s.width > 0 && s.width-textColumn < minText {
+		s.line(strings.TrimRight(mark+" "+printable(name), " "))
+		if text != "" {
+			for _, line := range fold(printable(text), s.width-len(beneath)) {
+				s.line(beneath + line)
+			}
+		}
+		return
+	}
 	lines := fold(printable(text), s.width-textColumn)
 	head := fmt.Sprintf("%s %-*s  %s", mark, nameColumn, printable(name), lines[0])
 	s.line(strings.TrimRight(head, " "))

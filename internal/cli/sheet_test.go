@@ -47,6 +47,32 @@ func TestSheetOnANarrowTerminal(t *testing.T) {
 	}
 }
 
+// On one that has no room beside a name, texts stand beneath.
+func TestSheetOnATerminalNarrowerThanThat(t *testing.T) {
+	var b strings.Builder
+	s := &sheet{w: &b, width: 25}
+	s.mark("✗", "route", "GET /x is not among /api/v1/test")
+	s.row("signature", "")
+	if want := "✗ route\n    GET /x is not among\n    /api/v1/test\n  signature\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+// A table that is wider than the terminal is a list of lines.
+func TestUsagesOnANarrowTerminal(t *testing.T) {
+	usages := []usageReport{{APIKey: "an-api-key-of-tests", Limit: 10, Used: 7, Remaining: 3, ResetsIn: 30}}
+	for width, want := range map[int]string{
+		0:  "API_KEY              USED  LIMIT  REMAINING  RESETS IN  REFUSED\nan-api-key-of-tests  7     10     3          30s        0\n",
+		64: "API_KEY              USED  LIMIT  REMAINING  RESETS IN  REFUSED\nan-api-key-of-tests  7     10     3          30s        0\n",
+		40: "an-api-key-of-tests  used 7 of 10, 3\n  left, resets in 30s, refused 0\n",
+	} {
+		var b strings.Builder
+		if err := printUsages(&sheet{w: &b, width: width}, usages); err != nil || b.String() != want {
+			t.Errorf("%d columns: %q, want %q (%v)", width, b.String(), want, err)
+		}
+	}
+}
+
 func TestSheetPaintsOnlyWhereAsked(t *testing.T) {
 	for _, colour := range []bool{true, false} {
 		s := &sheet{colour: colour}

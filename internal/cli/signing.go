@@ -89,7 +89,7 @@ func checkSigned(jwt string, cfg *config.Config) error {
 		return err
 	}
 	if verifier == nil {
-		return errors.New("the JWT's signature cannot be checked without application.token.jwt_secret; set it, or name the key by its api_key")
+		return errors.New("the JWT's signature cannot be checked without application.token.jwt_secret or keys; set one, or name the key by its api_key")
 	}
 	if _, err = verifier.Verify(jwt, time.Now()); err != nil && !errors.Is(err, jwtauth.ErrExpired) {
 		return fmt.Errorf("%w: %w", errNotValid, err)

@@ -1,11 +1,21 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
+
+// storeWait is how long an operator's command waits for Redis.
+const storeWait = 1500 * time.Millisecond
 
 // store says where the keys are, when not where the configuration has them.
 type store struct{ redis, prefix string }
@@ -21,7 +31,14 @@ func (s *store) flags(cmd *cobra.Command) {
 
 // overrides are the options that the flags set.
 func (s *store) overrides() map[string]string {
-	options := storeFlags(s.redis)
+	options := map[string]string{}
+	switch {
+	case s.redis == "":
+	case strings.Contains(s.redis, ","):
+		options["redis.addrs"] = s.redis
+	default:
+		options["redis.addr"], options["redis.addrs"] = s.redis, ""
+	}
 	if s.prefix != "" {
 		options["application.token.prefix"] = s.prefix
 	}
@@ -37,10 +54,40 @@ func (a *app) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) 
 	return withStore(cfg, func(book *ledger.Ledger) error { return do(book, cfg) })
 }
 
+// walkGC is the collector's pace, as of GOGC, while all keys are gone through: so
+// little of what that makes is kept that the usual pace costs a fifth of the time.
+const walkGC = 400
+
+// withAllKeys is withKeys for work that goes through all of them.
+func (a *app) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+	if a.getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(walkGC))
+	}
+	return a.withKeys(s, do)
+}
+
 // withStore has do work on cfg's keys, and says in a fault of Redis where it was
 // sought.
 func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
 	book := openStore(cfg)
 	defer func() { _ = book.Close() }()
 	return storeError(do(book), cfg)
+}
+
+func openStore(cfg *config.Config) *ledger.Ledger {
+	o := storeOptions(cfg)
+	o.Timeout = storeWait
+	return ledger.Open(o)
+}
+
+// storeError adds to a fault of Redis where it was sought and what to do.
+func storeError(err error, cfg *config.Config) error {
+	if !errors.Is(err, ledger.ErrUnavailable) {
+		return err
+	}
+	hint := "start it, or name another with --redis"
+	if _, answered := errors.AsType[redis.Error](err); answered {
+		hint = "it answers, but refuses: check redis.username, redis.password and its state"
+	}
+	return fmt.Errorf("%s: %w; %s", strings.Join(storeOptions(cfg).Addrs, ","), err, hint)
 }

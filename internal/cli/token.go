@@ -200,3 +200,14 @@ func durationText(d time.Duration) string {
 	}
 	return d.String()
 }
+
+// splitList reads a comma-separated list; a trailing comma is no fault.
+func splitList(text string) []string {
+	var list []string
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}

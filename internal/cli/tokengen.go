@@ -9,18 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
-
-// storeWait is how long an operator's command waits for Redis.
-const storeWait = 1500 * time.Millisecond
 
 type tokenGenOptions struct {
 	with signing
@@ -203,54 +198,4 @@ func curlLine(t issued, url string) string {
 		line += "-X " + method + " "
 	}
 	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(printable(path), "'", `'\''`))
-}
-
-// storeFlags turns --redis into the options that it overrides.
-func storeFlags(redis string) map[string]string {
-	flags := map[string]string{}
-	if redis == "" {
-		return flags
-	}
-	if strings.Contains(redis, ",") {
-		flags["redis.addrs"] = redis
-		return flags
-	}
-	flags["redis.addr"], flags["redis.addrs"] = redis, ""
-	return flags
-}
-
-func openStore(cfg *config.Config) *ledger.Ledger {
-	o := storeOptions(cfg)
-	o.Timeout = storeWait
-	return ledger.Open(o)
-}
-
-// storeError adds to a fault of Redis where it was sought and what to do.
-func storeError(err error, cfg *config.Config) error {
-	if !errors.Is(err, ledger.ErrUnavailable) {
-		return err
-	}
-	hint := "start it, or name another with --redis"
-	if _, answered := errors.AsType[redis.Error](err); answered {
-		hint = "it answers, but refuses: check redis.username, redis.password and its state"
-	}
-	return fmt.Errorf("%s: %w; %s", strings.Join(storeOptions(cfg).Addrs, ","), err, hint)
-}
-
-func checkOutput(format string) error {
-	if format != "text" && format != "json" {
-		return fmt.Errorf(`-o must be text or json, not %q`, format)
-	}
-	return nil
-}
-
-// splitList reads a comma-separated list; a trailing comma is no fault.
-func splitList(text string) []string {
-	var list []string
-	for part := range strings.SplitSeq(text, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			list = append(list, part)
-		}
-	}
-	return list
 }

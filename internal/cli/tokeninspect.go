@@ -18,7 +18,6 @@ import (
 	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
-	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 type tokenInspectOptions struct {
@@ -95,10 +94,6 @@ type inspection struct {
 	entry   ledger.Entry
 	away    error // why there is no entry, if Redis is the reason
 	request string
-}
-
-func algorithmName(l ratelimit.Limit) string {
-	return string(cmp.Or(l.Algorithm, ratelimit.FixedWindow))
 }
 
 func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {
@@ -295,5 +290,10 @@ func (s *sheet) verdict(i *inspection) {
 		s.mark(s.paint(green, "→"), "passes", condition)
 		return
 	}
-	s.mark(s.paint(red, "→"), "refused", fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code))
+	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
+	if errors.Is(i.Verdict.Err, ledger.ErrUnavailable) {
+		s.mark("→", "not known", "Redis did not say; a gateway to which it says nothing either answers "+answer)
+		return
+	}
+	s.mark(s.paint(red, "→"), "refused", answer)
 }

@@ -62,7 +62,7 @@ Exit codes: 0 listed, also when there are none, 1 failed, 2 wrong usage,
 const listBuffer = 32 << 10
 
 func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
-	return a.withKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
+	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
 		out := bufio.NewWriterSize(a.out, listBuffer)
 		list, now := list{sheet: a.sheet(out), json: o.output == "json"}, time.Now()
 		err := book.List(ctx, func(e ledger.Entry) error {
@@ -129,7 +129,7 @@ func (l *list) addEntry(e ledger.Entry, now time.Time) error {
 	}
 	value := listed{
 		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
-		Algorithm: algorithmName(limit), AllowedRoutes: routes, TTL: ttlSeconds(e.TTL),
+		Algorithm: algorithmOf(limit), AllowedRoutes: routes, TTL: ttlSeconds(e.TTL),
 	}
 	if !e.Record.Expires.IsZero() {
 		value.ExpiresAt = new(e.Record.Expires.UTC())

@@ -31,7 +31,8 @@ func (a *app) tokenUpdateCommand(where *store) *cobra.Command {
 		Long: `Changes what the flags name in the live record of a key, in one atomic step. All
 else in the record stays as it is, byte for byte, whoever wrote it; so does the time
 until it vanishes, unless --ttl is given. A --limit of 0 suspends the key; a
---window of 0 is the gateway's own.
+--window of 0 is the gateway's own. For a key that is being refused for its limit
+the change counts within a second.
 
 The JWTs that were handed out keep the end that is written in them:
 'tykctl token gen --api-key' makes another.
@@ -95,13 +96,16 @@ func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Cha
 		c.ExpiresAt, c.Expires = &end, new(end.Unix())
 		ttl = checkTTL(c.TTL)
 	}
+	err := cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
 	switch {
+	case err != nil:
+		return c, err
 	case reflect.ValueOf(c).IsZero():
 		return c, errors.New("nothing to change: name it, as in --limit 100")
 	case o.grant.limit < 0:
 		return c, fmt.Errorf("--limit must be 0 or more, not %d", o.grant.limit)
 	}
-	return c, cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
+	return c, nil
 }
 
 // given is the value of a flag that was given, else nil.

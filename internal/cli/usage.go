@@ -1,8 +1,9 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,30 +14,31 @@ import (
 // usageReport is how a key stands under its limit. Its JSON form is fixed for
 // scripts; times are in seconds.
 type usageReport struct {
-	APIKey    string              `json:"api_key"`
-	Algorithm ratelimit.Algorithm `json:"algorithm"`
-	Limit     int64               `json:"limit"`
-	Window    int64               `json:"window"`
-	Used      int64               `json:"used"`
-	Remaining int64               `json:"remaining"`
-	ResetsIn  int64               `json:"resets_in"` // rounded up: then the window is over
-	Refused   int64               `json:"refused"`
-	Burst     int64               `json:"burst,omitempty"`     // if the record or the configuration names one
-	MaxDelay  float64             `json:"max_delay,omitempty"` // of a leaky bucket
+	APIKey    string  `json:"api_key"`
+	Algorithm string  `json:"algorithm"`
+	Limit     int64   `json:"limit"`
+	Window    int64   `json:"window"`
+	Used      int64   `json:"used"`
+	Remaining int64   `json:"remaining"`
+	ResetsIn  int64   `json:"resets_in"` // rounded up: then the window is over
+	Refused   int64   `json:"refused"`
+	Burst     int64   `json:"burst,omitempty"`     // if the record or the configuration names one
+	MaxDelay  float64 `json:"max_delay,omitempty"` // of a leaky bucket
 }
 
 func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
-	algorithm := u.Limit.Algorithm
-	if algorithm == "" {
-		algorithm = ratelimit.FixedWindow
-	}
 	return usageReport{
-		APIKey: apiKey, Algorithm: algorithm,
+		APIKey: apiKey, Algorithm: algorithmOf(u.Limit),
 		Limit: u.Limit.Permits, Window: int64(u.Limit.Window / time.Second),
 		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
 		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
 		Burst:    u.Limit.Burst, MaxDelay: u.Limit.MaxDelay.Seconds(),
 	}
+}
+
+// algorithmOf names a limit's algorithm, also the one that needs no name.
+func algorithmOf(l ratelimit.Limit) string {
+	return string(cmp.Or(l.Algorithm, ratelimit.FixedWindow))
 }
 
 // lines is the report for people, a line to each figure.
@@ -50,7 +52,7 @@ func (u usageReport) lines() []string {
 	}
 	return []string{
 		"api_key:    " + u.APIKey,
-		"algorithm:  " + string(u.Algorithm),
+		"algorithm:  " + u.Algorithm,
 		"limit:      " + limit,
 		fmt.Sprintf("used:       %d", u.Used),
 		fmt.Sprintf("remaining:  %d", u.Remaining),
@@ -65,14 +67,32 @@ func (u usageReport) line() string {
 		u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
 }
 
-// printUsages is a table of several keys.
-func printUsages(w io.Writer, list []usageReport) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// printUsages is a table of several keys, or a line for each where it has no room.
+func printUsages(s *sheet, usages []usageReport) error {
+	var text bytes.Buffer
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "API_KEY\tUSED\tLIMIT\tREMAINING\tRESETS IN\tREFUSED")
-	for _, u := range list {
+	for _, u := range usages {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\n", u.APIKey, u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	longest := 0
+	for line := range strings.Lines(text.String()) {
+		longest = max(longest, len(line)-len("\n"))
+	}
+	if s.width == 0 || longest <= s.width {
+		_, err := s.w.Write(text.Bytes())
+		return err
+	}
+	lines := list{sheet: s}
+	for _, u := range usages {
+		if err := lines.add(u, u.APIKey+"  "+u.line()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seconds is a number of seconds as people say it: 42s, 1h30m.

@@ -154,9 +154,9 @@ func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *boo
 	return new(true), ""
 }
 
-// paced reports whether permits come back one by one instead of by the window.
+// paced reports whether permits come back little by little instead of by the window.
 func paced(d ratelimit.Decision) bool {
-	return d.Limit.Algorithm == ratelimit.TokenBucket || d.Limit.Algorithm == ratelimit.LeakyBucket
+	return d.Limit.Algorithm != "" && d.Limit.Algorithm != ratelimit.FixedWindow
 }
 
 // fault says in words for the operator, who may know everything, why a stage

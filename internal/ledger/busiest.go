@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
@@ -21,9 +22,11 @@ type Standing struct {
 //
 // It goes by the records, so that it holds for every algorithm. Cost: a walk over
 // Redis' names, and for each page of them two round trips, for the records and for
-// the usage of their keys. Memory is for n keys and one page. Redis goes on serving.
+// the usage of their keys. Memory is for n keys and two pages. Redis goes on serving.
 func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 	top := ranking{size: n}
+	var usage sync.WaitGroup // of a page, asked for while the next one is read
+	var failed error
 	err := l.walk(ctx, "", func(apiKeys []string) error {
 		page := make([]redislimit.Subject, 0, len(apiKeys))
 		err := l.lookup(ctx, apiKeys, func(e Entry) error {
@@ -35,13 +38,21 @@ func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 		if err != nil {
 			return err
 		}
-		usages, err := l.usages(ctx, page)
-		for i, u := range usages {
-			top.enter(Standing{page[i].Key, u})
+		usage.Wait()
+		if failed != nil {
+			return failed
 		}
-		return err
+		usage.Go(func() {
+			var usages []ratelimit.Usage
+			usages, failed = l.usages(ctx, page)
+			for i, u := range usages {
+				top.enter(Standing{page[i].Key, u})
+			}
+		})
+		return nil
 	})
-	return top.list, err
+	usage.Wait()
+	return top.list, cmp.Or(err, failed)
 }
 
 // usages tells how each key of a page stands.

@@ -64,7 +64,7 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		}
 		rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
 		if err != nil {
-			return e, fmt.Errorf("nothing was changed: %w", err)
+			return e, fmt.Errorf("nothing was changed: after that %w", err)
 		}
 		swapped, err := l.swap(ctx, e, raw, c.TTL)
 		if err != nil {

@@ -13,7 +13,7 @@ const calm = time.Second
 
 // local serves requests by what this process knows, while Redis cannot: keys of
 // which Redis settled a request within the grace, each with this instance's share
-// of its limit, and at first with no more than was left of the whole.
+// of its limit, and at first with no more than its share of what was left.
 type local struct {
 	grace     time.Duration
 	instances int64
@@ -69,7 +69,7 @@ func (l *local) serve(apiKey string, authorise func(*Record) error) (permit Perm
 		return permit, true, err
 	}
 	if !h.alone {
-		h.alone, h.state = true, share.Left(h.left, h.at)
+		h.alone, h.state = true, share.Left(h.left/l.instances, h.at)
 	}
 	h.state, permit.Decision = share.Decide(h.state, 1, now)
 	return permit, true, nil

@@ -50,8 +50,8 @@ func TestLocalServesItsShare(t *testing.T) {
 		now, next       int // granted in this window and in the next
 	}{
 		"alone":                  {limit, 1, 60, 60, 100},
-		"one of four":            {limit, 4, 60, 25, 25},
-		"one of four, less left": {limit, 4, 7, 7, 25},
+		"one of four":            {limit, 4, 100, 25, 25},
+		"one of four, less left": {limit, 4, 9, 2, 25}, // else four would grant 36 of the 9
 		"one of three":           {limit, 3, 100, 33, 33},
 		"nothing left":           {limit, 2, 0, 0, 50},
 		"a bucket": {

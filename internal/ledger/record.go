@@ -31,7 +31,7 @@ type Grant struct {
 	Expires       int64     `json:"exp"`
 	IssuedAt      int64     `json:"iat"`
 	Window        string    `json:"window,omitempty"`    // a duration; empty means the gateway's default
-	Algorithm     string    `json:"algorithm,omitempty"` // empty means a fixed window
+	Algorithm     string    `json:"algorithm,omitempty"` // empty means the gateway's default
 	Burst         int64     `json:"burst,omitempty"`
 	MaxDelay      string    `json:"max_delay,omitempty"` // a duration
 	Label         string    `json:"label,omitempty"`     // for people: whom the key is for

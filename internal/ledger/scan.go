@@ -29,14 +29,27 @@ func (l *Ledger) walk(ctx context.Context, prefix string, page func(apiKeys []st
 	if !ok {
 		return l.walkNode(ctx, l.client, prefix, page)
 	}
-	var one sync.Mutex // the masters are walked side by side
-	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+	var (
+		one    sync.Mutex // the masters are walked side by side
+		walked bool
+	)
+	// The client first asks the nodes who is a master, and without a bound of its own.
+	finding, cancel := l.budget(ctx)
+	defer cancel()
+	err := cluster.ForEachMaster(finding, func(_ context.Context, master *redis.Client) error {
+		one.Lock()
+		walked = true
+		one.Unlock()
 		return l.walkNode(ctx, master, prefix, func(apiKeys []string) error {
 			one.Lock()
 			defer one.Unlock()
 			return page(apiKeys)
 		})
 	})
+	if err != nil && !walked {
+		return l.fault("", err)
+	}
+	return err
 }
 
 func (l *Ledger) walkNode(ctx context.Context, node redis.Cmdable, prefix string, page func(apiKeys []string) error) error {

@@ -174,3 +174,17 @@ func TestRedisDiesInMidWalk(t *testing.T) {
 		})
 	}
 }
+
+func TestWalkOfAClusterThatIsAway(t *testing.T) {
+	t.Parallel()
+	hangs, dead := redistest.Start(t), redistest.Start(t)
+	hangs.Pause()
+	dead.Stop()
+	l := open(t, hangs, func(o *Options) {
+		o.Addrs, o.Timeout = []string{hangs.Addr, dead.Addr}, 100*time.Millisecond
+	})
+	err := l.List(t.Context(), func(Entry) error { return nil })
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%v, want that Redis is unavailable", err)
+	}
+}

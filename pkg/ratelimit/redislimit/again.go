@@ -32,22 +32,27 @@ const tryAgain = "TRYAGAIN "
 type again int
 
 const (
-	// maxAgain bounds the second tries of what passes by itself within moments.
+	// maxAgain bounds the second tries of a caller who has no deadline.
 	maxAgain = 5
-	// firstPause doubles with each try.
+	// firstPause doubles with each try, up to maxPause.
 	firstPause = 5 * time.Millisecond
+	maxPause   = 40 * time.Millisecond
 )
 
+// pause is how long to wait before asking again.
+func (a again) pause() time.Duration { return min(firstPause<<min(a, maxAgain), maxPause) }
+
 // worth waits until it is worth asking again after err, and reports whether it is
-// while there is time.
+// while there is time. A slot on its way may take all of that; the rest is over
+// at once, or not soon.
 func (a again) worth(ctx context.Context, deadline time.Time, err error) bool {
-	if !notRun(err) || a > 0 && (a >= maxAgain || !redis.HasErrorPrefix(err, tryAgain)) {
+	if !notRun(err) || a > 0 && !redis.HasErrorPrefix(err, tryAgain) {
 		return false
 	}
-	if !deadline.IsZero() && time.Until(deadline) <= firstPause<<a {
+	if deadline.IsZero() && a >= maxAgain || !deadline.IsZero() && time.Until(deadline) <= a.pause() {
 		return false
 	}
-	pause := time.NewTimer(firstPause << a)
+	pause := time.NewTimer(a.pause())
 	defer pause.Stop()
 	select {
 	case <-pause.C:

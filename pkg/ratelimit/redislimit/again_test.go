@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -59,9 +60,25 @@ func TestAskingAgainEndsWithTheContext(t *testing.T) {
 	}
 }
 
+func TestAMovingSlotIsAskedForWhileThereIsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, tried := time.Now(), again(0)
+		deadline := begun.Add(time.Second)
+		for tried.worth(t.Context(), deadline, said("TRYAGAIN Multiple keys")) {
+			tried++
+		}
+		if took := time.Since(begun); took <= time.Second-maxPause-firstPause || took >= time.Second {
+			t.Errorf("asked again for %v, want nearly 1s", took)
+		}
+		if most := again(time.Second/maxPause) + 3; tried > most {
+			t.Errorf("asked again %d times, want at most %d", tried, most)
+		}
+	})
+}
+
 func TestAskingAgainEndsWithTheTime(t *testing.T) {
-	soon := time.Now().Add(firstPause << (maxAgain - 1))
-	if again(maxAgain-1).worth(t.Context(), soon, said("TRYAGAIN Multiple keys")) {
+	soon := time.Now().Add(maxPause)
+	if again(maxAgain).worth(t.Context(), soon, said("TRYAGAIN Multiple keys")) {
 		t.Error("it is worth asking when the time ends before the pause does")
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -149,7 +150,8 @@ type Limiter struct {
 	// Of a Cluster's: by node, so that one that is slow does not hold up callers of
 	// the others. Nodes that leave stay here, a few bytes each.
 	cluster *redis.ClusterClient
-	nodes   sync.Map // *redis.Client → *gatherer
+	located atomic.Bool // the Cluster's nodes are known
+	nodes   sync.Map    // *redis.Client → *gatherer
 }
 
 var _ ratelimit.Limiter = (*Limiter)(nil)
@@ -186,11 +188,25 @@ func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
 	if err != nil {
 		return l.all // asking will meet the error again
 	}
+	if !l.located.Load() {
+		l.located.Store(true)
+	}
 	if g, known := l.nodes.Load(node); known {
 		return g.(*gatherer)
 	}
 	g, _ := l.nodes.LoadOrStore(node, l.newGatherer())
 	return g.(*gatherer)
+}
+
+// locate is gathererOf by the deadline, if there is one. Only while nothing is known
+// of a Cluster can that take longer: its nodes are then asked, one after the other.
+func (l *Limiter) locate(ctx context.Context, deadline time.Time, key string) *gatherer {
+	if l.cluster != nil && !l.located.Load() && !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	return l.gathererOf(ctx, key)
 }
 
 // Take implements [ratelimit.Limiter]. Beside that contract's errors, its own
@@ -305,7 +321,11 @@ func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit rat
 // Holds asks only whether the guard's key holds the expected bytes, and takes
 // nothing: the outcome's Decision is zero. It shares its round trip with the callers
 // of TakeIf beside it, and with the same key, limit and guard even the script's run.
+// The error is as for Take.
 func (l *Limiter) Holds(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) (Outcome, error) {
+	if err := limit.Validate(); err != nil {
+		return Outcome{}, err
+	}
 	return l.ask(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, 0)
 }
 
@@ -326,11 +346,11 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 
 // ask puts a question, again if that is worth it.
 func (l *Limiter) ask(ctx context.Context, q question, n int64) (Outcome, error) {
-	g := l.gathererOf(ctx, q.key)
 	var deadline time.Time
 	if l.options.Timeout > 0 {
 		deadline = time.Now().Add(l.options.Timeout)
 	}
+	g := l.locate(ctx, deadline, q.key)
 	for tried := again(0); ; tried++ {
 		o, err := g.ask(ctx, deadline, q, n)
 		if err == nil || !tried.worth(ctx, deadline, err) {

@@ -88,7 +88,7 @@ func TestUsageAndResetWithSkewedClocks(t *testing.T) {
 	}
 }
 
-func TestUsageAndResetRefuseBadLimits(t *testing.T) {
+func TestBadLimitsAreRefused(t *testing.T) {
 	_, client := startMini(t)
 	l := New(client, Options{})
 	if _, err := l.Usage(t.Context(), "k", ratelimit.Limit{}); !errors.Is(err, ratelimit.ErrLimit) {
@@ -96,5 +96,8 @@ func TestUsageAndResetRefuseBadLimits(t *testing.T) {
 	}
 	if err := l.Reset(t.Context(), "k", ratelimit.Limit{}); !errors.Is(err, ratelimit.ErrLimit) {
 		t.Errorf("Reset: %v, want ErrLimit", err)
+	}
+	if _, err := l.Holds(t.Context(), Guard{Key: "g"}, "k", ratelimit.Limit{}); !errors.Is(err, ratelimit.ErrLimit) {
+		t.Errorf("Holds: %v, want ErrLimit", err)
 	}
 }
