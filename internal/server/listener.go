@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -57,7 +59,7 @@ func (l *cappedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return &frontConn{Conn: c, write: l.write, slots: l.slots}, nil
+	return &frontConn{Conn: c, write: l.write, born: time.Now(), slots: l.slots}, nil
 }
 
 // slot waits until another connection may be taken.
@@ -89,7 +91,8 @@ func (l *cappedListener) Close() error {
 type frontConn struct {
 	net.Conn
 	write time.Duration
-	until time.Time // the deadline of writes
+	born  time.Time
+	until atomic.Int64 // the deadline of writes, as a duration since born; or theirs
 	slots <-chan struct{}
 	free  sync.Once
 }
@@ -98,13 +101,35 @@ type frontConn struct {
 // many short answers it is the cheaper for that, and exact enough for peers that
 // stall.
 func (c *frontConn) Write(p []byte) (int, error) {
-	if now := time.Now(); c.until.Sub(now) < c.write {
-		c.until = now.Add(c.write + c.write/4)
-		if err := c.SetWriteDeadline(c.until); err != nil {
+	if now := time.Since(c.born); time.Duration(c.until.Load())-now < c.write {
+		limit := c.write + c.write/4
+		c.until.Store(int64(now + limit))
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 			return 0, err
 		}
 	}
 	return c.Conn.Write(p)
+}
+
+// theirs is the deadline of writes while net/http or crypto/tls has set one.
+const theirs = math.MaxInt64
+
+// SetDeadline counts for writes, too: a hijack lifts both.
+func (c *frontConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetWriteDeadline leaves the time of writes to the caller, until it is lifted.
+func (c *frontConn) SetWriteDeadline(t time.Time) error {
+	switch {
+	case !t.IsZero():
+		c.until.Store(theirs)
+	case c.until.Load() == theirs:
+		c.until.Store(0) // the next write sets one again
+	default:
+		return nil // net/http lifts after each request what it has not set
+	}
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // CloseWrite lets net/http end an answer before it closes, so that a client which

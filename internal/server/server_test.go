@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -99,19 +100,72 @@ func TestFurtherClientsWait(t *testing.T) {
 	}
 }
 
+// Nor is one waited for after net/http has lifted the deadline: it does so between
+// requests, after a handshake, and when a connection is hijacked.
 func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
-	failed := make(chan error, 1)
-	s, _ := run(t, func(w http.ResponseWriter, _ *http.Request) {
-		piece := make([]byte, 1<<20)
-		for {
+	const short = 50 * time.Millisecond
+	flood := func(w io.Writer) error {
+		for piece := make([]byte, 1<<20); ; {
 			if _, err := w.Write(piece); err != nil {
-				failed <- err
-				return
+				return err
 			}
 		}
-	}, func(o *Options) { o.Timeouts.Write = 50 * time.Millisecond })
-	dial(t, s, get)
-	if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+	}
+	for _, tt := range []struct {
+		name  string
+		files TLS
+		flood func(w http.ResponseWriter) error
+	}{
+		{"plain", TLS{}, func(w http.ResponseWriter) error { return flood(w) }},
+		{"TLS", pair(t), func(w http.ResponseWriter) error { return flood(w) }},
+		{"hijacked", TLS{}, func(w http.ResponseWriter) error {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return flood(c)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			s, _ := run(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/first" { // after which the time-out has just begun
+					return
+				}
+				failed <- tt.flood(w)
+			}, func(o *Options) { o.Timeouts.Write, o.TLS = short, tt.files })
+			c := dial(t, s, "")
+			if tt.files != (TLS{}) {
+				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+			}
+			if _, err := io.WriteString(c, "GET /first HTTP/1.1\r\nHost: x\r\n\r\n"+get); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-failed:
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error(err)
+				}
+			case <-time.After(late):
+				c.Close()
+				t.Errorf("it is waited for; then: %v", <-failed)
+			}
+		})
+	}
+}
+
+// What net/http and crypto/tls want a write to take, such as the last alert of a
+// connection that is closed, counts.
+func TestADeadlineSetFromOutsideStays(t *testing.T) {
+	near, far := net.Pipe() // on which a write lasts until it is read
+	defer far.Close()
+	c := &frontConn{Conn: near, write: time.Hour, born: time.Now()}
+	defer near.Close()
+	if err := c.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 }

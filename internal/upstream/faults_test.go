@@ -35,6 +35,7 @@ func TestBackendFaults(t *testing.T) {
 		{name: "sends a length below 0", answer: "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nwhole", want: ErrInvalid},
 		{name: "sends a length with a sign", answer: "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nwhole", want: ErrInvalid},
 		{name: "sends a length too large", answer: "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nwhole", want: ErrInvalid},
+		{name: "sends no length as its length", answer: "HTTP/1.1 200 OK\r\nContent-Length: \r\nContent-Length: 5\r\n\r\nwhole", want: ErrInvalid, leanOnly: true},
 		{name: "sends a list of lengths", answer: "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nwhole", want: ErrInvalid},
 		{name: "sends length and chunks", answer: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", want: ErrInvalid, leanOnly: true},
 		{name: "sends chunks in HTTP/1.0", answer: "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", want: ErrInvalid, leanOnly: true},

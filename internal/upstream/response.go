@@ -54,7 +54,7 @@ func (c *conn) parseHead(head string) (answer, error) {
 		}
 		switch name {
 		case "Content-Length":
-			if length != "" && length != value {
+			if value == "" || length != "" && length != value {
 				return a, errLength
 			}
 			if length == "" {
