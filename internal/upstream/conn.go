@@ -45,6 +45,7 @@ type conn struct {
 	upload  *upload     // nil when the whole request has been sent
 	hurried bool        // there is a deadline for writing
 	heard   bool        // a byte came back
+	headBy  time.Time   // while the answer's header is awaited: when all of it must be there
 	client  http.ResponseWriter
 	held    bool // client holds what it should have before the next wait
 }
@@ -175,7 +176,11 @@ func (c *conn) await(p []byte) (int, error) {
 
 // readWithin reads once. There is no error beside bytes that were read.
 func (c *conn) readWithin(p []byte, d time.Duration) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+	by := time.Now().Add(d)
+	if !c.headBy.IsZero() && c.headBy.Before(by) {
+		by = c.headBy
+	}
+	if err := c.SetReadDeadline(by); err != nil {
 		return 0, err
 	}
 	n, err := c.Read(p)

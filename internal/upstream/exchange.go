@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 )
 
 const (
@@ -20,8 +21,20 @@ const (
 // goroutine. A longer body has one of its own, since the answer may come first.
 func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoing) (status int, err error) {
 	var b *body
+	var short []byte // a body that goes along with the header
 	if r.ContentLength != 0 {
 		b = newBody(w, r.Body, &u.opts)
+	}
+	if 0 < r.ContentLength && r.ContentLength <= inlineBody {
+		// Read before a connection is taken: a slow client must not hold one, nor
+		// outlast the time that the backend leaves it idle.
+		piece := pieces.Get().(*[pieceSize]byte) //nolint:forcetypeassert,revive // the pool holds nothing else
+		defer pieces.Put(piece)
+		short = piece[:r.ContentLength]
+		if _, err := io.ReadFull(b, short); err != nil {
+			return 0, classify(r.Context(), err, b.verdict(r.Context()))
+		}
+		b = nil
 	}
 	for c := u.pool.take(); ; c = nil {
 		if c == nil {
@@ -29,7 +42,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 				return 0, classify(r.Context(), err, nil)
 			}
 		}
-		status, err = u.try(c, w, r, out, b)
+		status, err = u.try(c, w, r, out, short, b)
 		if !errors.Is(err, errStale) {
 			return status, err
 		}
@@ -41,9 +54,11 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 var errStale = errors.New("the connection had been closed")
 
 // try has one exchange on c, which it puts back into the pool or closes.
-func (u *Upstream) try(c *conn, w http.ResponseWriter, r *http.Request, out *Outgoing, b *body) (status int, err error) {
+func (u *Upstream) try(
+	c *conn, w http.ResponseWriter, r *http.Request, out *Outgoing, short []byte, b *body,
+) (status int, err error) {
 	c.begin(r.Context(), u.opts.ResponseTimeout)
-	up, err := u.sendRequest(c, r, out, b)
+	up, err := u.sendRequest(c, r, out, short, b)
 	var a answer
 	if err == nil {
 		a, err = u.awaitAnswer(c, w, r)
@@ -79,23 +94,13 @@ func (a *answer) endsBefore(method string) bool {
 
 // sendRequest sends the header and a short body; a longer one is sent by the
 // upload that it returns, else nil.
-func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, b *body) (*upload, error) {
-	c.out = u.appendHead(c.out[:0], r, out)
-	inline := b != nil && 0 < r.ContentLength && r.ContentLength <= inlineBody
-	if inline {
-		n := len(c.out)
-		c.out = append(c.out, make([]byte, r.ContentLength)...)
-		if _, err := io.ReadFull(b, c.out[n:]); err != nil {
-			return nil, err
-		}
+func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, short []byte, b *body) (*upload, error) {
+	c.out = append(u.appendHead(c.out[:0], r, out), short...)
+	err := c.sendHead()
+	if b == nil {
+		return nil, err // a nil upload is one that is over
 	}
-	if err := c.sendHead(); err != nil && (b == nil || inline) {
-		return nil, err
-	}
-	if b == nil || inline {
-		return nil, nil //nolint:nilnil // a nil upload is one that is over
-	}
-	c.watch()
+	c.watch() // an error will show in the upload, too
 	return startUpload(c, b, r.ContentLength), nil
 }
 
@@ -106,6 +111,7 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 	for name := range h {
 		c.names = append(c.names, name)
 	}
+	c.headBy = time.Now().Add(c.timeout)
 	for range interim {
 		head, err := c.readHead()
 		if err != nil {
@@ -118,6 +124,7 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 		case a.status == http.StatusSwitchingProtocols:
 			return a, errSwitched
 		case a.status >= http.StatusOK:
+			c.headBy = time.Time{}
 			a.setHeader(h, c.names)
 			a.finishHeader(h, r)
 			if c.upload != nil && c.upload.body.remains() {
