@@ -38,8 +38,8 @@ test: ## run all tests, with the race detector, against a real Redis
 .PHONY: bench
 bench: ## measure limiter and gateway on this machine, beside go-redis, nginx and HAProxy
 	@.ci/need redis-server nginx haproxy wrk
-	@$(GO) run ./internal/bench limiter $(ARGS)
-	@$(GO) run ./internal/bench gateway $(ARGS)
+	@$(GO) run ./internal/bench limiter
+	@$(GO) run ./internal/bench gateway
 
 .PHONY: check
 check: fmt-check vet lint test ## everything CI checks: format, vet, lint, tests (stale generated files fail them)
