@@ -227,7 +227,7 @@ func (c *conn) next(n int64) ([]byte, error) {
 // enlarge borrows a larger buffer for a long body.
 func (c *conn) enlarge() {
 	if len(c.buf) < pieceSize {
-		piece := pieces.Get().(*[pieceSize]byte)
+		piece := borrowPiece()
 		c.end = copy(piece[:], c.buf[c.start:c.end])
 		c.start, c.buf = 0, piece[:]
 	}
@@ -260,3 +260,6 @@ func (c *conn) giveBack() {
 }
 
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+// borrowPiece takes one from pieces, which holds nothing else.
+func borrowPiece() *[pieceSize]byte { return pieces.Get().(*[pieceSize]byte) }

@@ -28,7 +28,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 	if 0 < r.ContentLength && r.ContentLength <= inlineBody {
 		// Read before a connection is taken: a slow client must not hold one, nor
 		// outlast the time that the backend leaves it idle.
-		piece := pieces.Get().(*[pieceSize]byte)
+		piece := borrowPiece()
 		defer pieces.Put(piece)
 		short = piece[:r.ContentLength]
 		if _, err := io.ReadFull(b, short); err != nil {

@@ -242,5 +242,5 @@ func (t *timely) Read(p []byte) (int, error) {
 // buffers lends the pieces in which bodies are copied.
 type buffers struct{}
 
-func (buffers) Get() []byte      { return pieces.Get().(*[pieceSize]byte)[:] }
+func (buffers) Get() []byte      { return borrowPiece()[:] }
 func (buffers) Put(piece []byte) { pieces.Put((*[pieceSize]byte)(piece)) }

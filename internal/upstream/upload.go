@@ -147,7 +147,7 @@ func startUpload(c *conn, b *body, length int64) *upload {
 }
 
 func (up *upload) send(length int64) error {
-	piece := pieces.Get().(*[pieceSize]byte)
+	piece := borrowPiece()
 	defer pieces.Put(piece)
 	if length < 0 {
 		return up.sendChunks(piece[:])

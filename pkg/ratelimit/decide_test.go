@@ -240,13 +240,18 @@ func TestDecideTokenBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Limit = tt.limit
 			state, got := tt.limit.Decide(State{Full: tt.full}, tt.n, now)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			if want := (State{Full: tt.wantTo}); state != want {
-				t.Errorf("state %+v, want %+v", state, want)
-			}
+			wantDecided(t, got, tt.want, state, State{Full: tt.wantTo})
 		})
+	}
+}
+
+func wantDecided(t *testing.T, got, want Decision, state, wantState State) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if state != wantState {
+		t.Errorf("state %+v, want %+v", state, wantState)
 	}
 }
 
@@ -275,12 +280,7 @@ func TestDecideLeakyBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Limit = tt.limit
 			state, got := tt.limit.Decide(State{Full: tt.full}, tt.n, now)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			if want := (State{Full: tt.wantTo}); state != want {
-				t.Errorf("state %+v, want %+v", state, want)
-			}
+			wantDecided(t, got, tt.want, state, State{Full: tt.wantTo})
 		})
 	}
 }
