@@ -1,7 +1,7 @@
 package server
 
 import (
-	"crypto/tls"
+	"net"
 	"net/http"
 	"time"
 )
@@ -40,15 +40,24 @@ func breakOff(w http.ResponseWriter) {
 		return
 	}
 	if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		if secure, ok := c.(*tls.Conn); ok {
-			c = secure.NetConn()
-		}
+		c = beneath(c) // TLS would end in good order
 		if front, ok := c.(*frontConn); ok {
 			front.reset()
 		}
 		_ = c.Close()
 	}
 	panic(p)
+}
+
+// beneath takes a connection out of what it is wrapped in.
+func beneath(c net.Conn) net.Conn {
+	for {
+		outer, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = outer.NetConn()
+	}
 }
 
 // doubtful tells of a request after whose end a proxy in front may see something

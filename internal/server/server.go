@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/http1"
 )
 
 // headerSlack is more than the gateway lets through, so that it is the gateway
@@ -33,8 +35,8 @@ type Options struct {
 	Connections  int           // at most at a time on the main port
 	DrainDelay   time.Duration // still serving, no longer ready
 	DrainTimeout time.Duration // no new connections, finishing what is under way
-	// OnDrain is called when no new connections are taken any more: it must end
-	// what does not end by itself, such as WebSockets.
+	// OnDrain is called when new connections are about to be taken no more: it must
+	// end what does not end by itself, such as WebSockets.
 	OnDrain func()
 	Logger  *slog.Logger
 }
@@ -92,12 +94,11 @@ func (s *Server) Ready() error {
 // balancers can look elsewhere; then it takes no new connections and lets what is
 // under way finish within DrainTimeout. It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
-	front := s.newHTTP(s.front(gateway))
-	front.RegisterOnShutdown(s.opts.OnDrain)
+	front := s.newFront(s.front(gateway))
 	side := s.newHTTP(metrics)
 	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
 	failed := make(chan error, 2)
-	go func() { failed <- s.serve(front) }()
+	go func() { failed <- front.Serve(s.main) }()
 	go func() { failed <- side.Serve(s.metrics) }()
 
 	var err error
@@ -109,19 +110,31 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	return errors.Join(err, side.Close())
 }
 
-// serve is with TLS, and then with HTTP/2, if there are credentials.
-func (s *Server) serve(front *http.Server) error {
-	if s.credentials == nil {
-		return front.Serve(s.main)
-	}
-	front.TLSConfig = s.credentials.config()
-	return front.ServeTLS(s.main, "", "")
+// frontServer serves the main port.
+type frontServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
+
+// newFront is with TLS, and then with HTTP/2, if there are credentials.
+func (s *Server) newFront(h http.Handler) frontServer {
+	full := s.newHTTP(h)
+	if s.credentials == nil {
+		return http1.New(full)
+	}
+	full.TLSConfig = s.credentials.config()
+	return secureServer{full}
+}
+
+type secureServer struct{ *http.Server }
+
+func (s secureServer) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
 
 // Close releases the ports of a server that was never run.
 func (s *Server) Close() error { return errors.Join(s.main.Close(), s.metrics.Close()) }
 
-func (s *Server) drain(front *http.Server) error {
+func (s *Server) drain(front frontServer) error {
 	s.draining.Store(true)
 	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay.String(), "then_at_most", s.opts.DrainTimeout.String())
 	// Not SetKeepAlivesEnabled: it closes idle connections at once, on which
@@ -130,6 +143,7 @@ func (s *Server) drain(front *http.Server) error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
+	s.opts.OnDrain()
 	if errors.Join(front.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
 		_ = front.Close()
 		return fmt.Errorf("requests were still under way after server.drain_timeout (%s) and were cut off", s.opts.DrainTimeout)

@@ -114,11 +114,13 @@ func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		files TLS
+		field string
 		flood func(w http.ResponseWriter) error
 	}{
-		{"plain", TLS{}, func(w http.ResponseWriter) error { return flood(w) }},
-		{"TLS", pair(t), func(w http.ResponseWriter) error { return flood(w) }},
-		{"hijacked", TLS{}, func(w http.ResponseWriter) error {
+		{"plain", TLS{}, "", func(w http.ResponseWriter) error { return flood(w) }},
+		{"not plain", TLS{}, "Pragma: x\r\n", func(w http.ResponseWriter) error { return flood(w) }},
+		{"TLS", pair(t), "", func(w http.ResponseWriter) error { return flood(w) }},
+		{"hijacked", TLS{}, "Upgrade: x\r\n", func(w http.ResponseWriter) error {
 			c, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return err
@@ -139,7 +141,7 @@ func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 			if tt.files != (TLS{}) {
 				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
 			}
-			if _, err := io.WriteString(c, "GET /first HTTP/1.1\r\nHost: x\r\n\r\n"+get); err != nil {
+			if _, err := io.WriteString(c, "GET /first HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n"+tt.field+"\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			select {

@@ -1,0 +1,68 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// body is a request's body, of declared length. Unlike the rest of a request it is
+// not used again: who reads it too late must not get what belongs to the next one.
+type body struct {
+	conn  *conn
+	ended atomic.Bool // all of it was read
+
+	mu     sync.Mutex // held by Read
+	left   int64
+	closed bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case b.left == 0:
+		return 0, io.EOF
+	}
+	n, err := b.conn.readBody(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	switch {
+	case b.left == 0:
+		b.ended.Store(true)
+		b.conn.ctx.mayWatch()
+		return n, io.EOF
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		b.conn.ctx.gone()
+	}
+	return n, err
+}
+
+// Close ends the body for the handler. The rest of it is left where it is.
+func (b *body) Close() error {
+	b.end()
+	return nil
+}
+
+func (b *body) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
+// readBody takes what came with the header first.
+func (c *conn) readBody(p []byte) (int, error) {
+	if c.start < c.end {
+		n := copy(p, c.buf[c.start:c.end])
+		c.start += n
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}

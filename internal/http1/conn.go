@@ -1,0 +1,286 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	readBuffer = 4 << 10
+	maxHead    = 16 << 10
+	// patience is how long a handler may run before it is watched, for those who
+	// asked for the end of the request's context, whether the client leaves. Watching
+	// takes a goroutine, and most requests are over sooner.
+	patience = 50 * time.Millisecond
+	// linger is how long a client is listened to that may still be sending, so that it
+	// gets to read the answer: bytes on a closed connection would reset it.
+	linger = 500 * time.Millisecond
+)
+
+// The states of a connection.
+const (
+	busy   int32 = iota // new, or with a request under way
+	idle                // waiting for the first byte of another request
+	closed              // by Shutdown, while it was idle
+)
+
+// conn is a client's connection, with all that its requests need, one at a time.
+type conn struct {
+	net.Conn
+	server *Server
+	state  atomic.Int32
+	since  time.Time // when it was made, or has become idle
+	later  bool      // it has had a request
+
+	own        []byte
+	buf        []byte // own, or a larger one that is borrowed
+	start, end int    // buf[start:end] has been read and not used
+
+	deadlines sync.Mutex // orders those of reading
+	deadline  time.Time  // of reading, as it was set last
+
+	r      *http.Request
+	blank  http.Request // what r is between requests
+	url    url.URL
+	values []string // of r's header
+	body   *body    // nil without one
+	ctx    requestContext
+	w      response
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{Conn: nc, server: s, since: time.Now(), own: make([]byte, readBuffer)}
+	c.buf = c.own
+	c.ctx.conn = c
+	c.r = new(http.Request).WithContext(&c.ctx)
+	c.r.Proto, c.r.ProtoMajor, c.r.ProtoMinor = "HTTP/1.1", 1, 1
+	c.r.Header, c.r.Body, c.r.RemoteAddr = http.Header{}, http.NoBody, nc.RemoteAddr().String()
+	c.blank = *c.r
+	c.w = response{conn: c, header: http.Header{}, out: make([]byte, 0, writeBuffer)}
+	return c
+}
+
+// serve answers requests until the connection ends or is handed over.
+func (c *conn) serve() {
+	defer c.server.forget(c)
+	for {
+		err := c.next()
+		if errors.Is(err, errNotPlain) {
+			_ = c.setReadDeadline(time.Time{})
+			c.server.over.give(c.Conn, bytes.Clone(c.buf[c.start:c.end]))
+			return
+		}
+		if err != nil || !c.exchange() || !c.rest() {
+			_ = c.Conn.Close()
+			return
+		}
+	}
+}
+
+// rest is between two requests. It reports false if there is to be no other.
+func (c *conn) rest() bool {
+	c.later, c.since = true, time.Now()
+	if c.start == c.end {
+		c.state.Store(idle)
+	}
+	return !c.server.closing.Load() // asked after idle has been told, or Shutdown could miss it
+}
+
+// next reads a request as far as its body.
+func (c *conn) next() error {
+	head, err := c.readHead()
+	if err != nil {
+		return err
+	}
+	if err := c.parseHead(head); err != nil {
+		return err
+	}
+	c.start += len(head)
+	if c.r.ContentLength > 0 {
+		c.body = &body{conn: c, left: c.r.ContentLength}
+		c.r.Body = c.body
+	}
+	return nil
+}
+
+// readHead returns what was read up to the empty line that ends a header, without
+// using it.
+func (c *conn) readHead() (string, error) {
+	scanned := 0 // bytes known to be whole lines
+	if c.start == c.end {
+		if err := c.awaitFirst(); err != nil {
+			return "", err
+		}
+	}
+	if !upperBytes[c.buf[c.start]] {
+		return "", errNotPlain
+	}
+	for begun := false; ; {
+		head := c.buf[c.start:c.end]
+		for {
+			i := bytes.IndexByte(head[scanned:], '\n')
+			if i < 0 {
+				break
+			}
+			if i == 0 || head[scanned+i-1] != '\r' {
+				return "", errNotPlain
+			}
+			if scanned += i + 1; i == 1 {
+				return string(head[:scanned]), nil
+			}
+		}
+		if !begun && c.later {
+			begun = true
+			if err := c.allow(c.server.rest.ReadHeaderTimeout, time.Now()); err != nil {
+				return "", err
+			}
+		}
+		if err := c.fill(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// awaitFirst reads the first bytes of a request. To a new connection all of the
+// first header is to come within ReadHeaderTimeout.
+func (c *conn) awaitFirst() error {
+	c.giveBack()
+	c.start, c.end = 0, 0
+	timeout := c.server.rest.IdleTimeout
+	if !c.later {
+		timeout = c.server.rest.ReadHeaderTimeout
+	}
+	// A deadline from before that is sooner stays until it has passed: moving it for
+	// each request would cost more than that.
+	if c.deadline.IsZero() || timeout == 0 || c.deadline.After(c.since.Add(timeout)) || !c.deadline.After(c.since) {
+		if err := c.allow(timeout, c.since); err != nil {
+			return err
+		}
+	}
+	for {
+		n, err := c.Conn.Read(c.buf)
+		c.end = n
+		if n > 0 {
+			if c.later && !c.state.CompareAndSwap(idle, busy) {
+				return net.ErrClosed
+			}
+			return nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || timeout > 0 && time.Since(c.since) >= timeout {
+			return err
+		}
+		if err := c.allow(timeout, c.since); err != nil {
+			return err
+		}
+	}
+}
+
+// fill reads more of a header.
+func (c *conn) fill() error {
+	switch {
+	case c.end < len(c.buf):
+	case c.start > 0:
+		c.end = copy(c.buf, c.buf[c.start:c.end])
+		c.start = 0
+	case len(c.buf) == readBuffer:
+		larger := heads.Get().(*[maxHead]byte)
+		copy(larger[:], c.buf)
+		c.buf = larger[:]
+	default:
+		return errNotPlain
+	}
+	n, err := c.Conn.Read(c.buf[c.end:])
+	c.end += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+var heads = sync.Pool{New: func() any { return new([maxHead]byte) }}
+
+// giveBack returns to c's own buffer when nothing is in the larger one.
+func (c *conn) giveBack() {
+	if len(c.buf) == maxHead {
+		heads.Put((*[maxHead]byte)(c.buf))
+		c.buf = c.own
+	}
+}
+
+// exchange has the handler answer a request. It reports whether another one may
+// come on the connection.
+func (c *conn) exchange() (another bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.abort(p)
+			another = false
+		}
+	}()
+	c.w.begin()
+	c.server.rest.Handler.ServeHTTP(&c.w, c.r)
+	c.ctx.finish()
+	left := c.finishBody()
+	another = c.w.finish() && !left
+	c.clearHeader()
+	if !another && (left || c.start < c.end) {
+		c.lingerOn()
+	}
+	return another
+}
+
+// finishBody ends the request's body. It reports whether there is more of it.
+func (c *conn) finishBody() (left bool) {
+	b := c.body
+	if b == nil {
+		return false
+	}
+	c.body = nil
+	if b.ended.Load() {
+		return false
+	}
+	_ = c.setReadDeadline(time.Now()) // for whoever still reads
+	b.end()
+	return true
+}
+
+// abort ends a connection whose handler gave its answer up, or failed.
+func (c *conn) abort(p any) {
+	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		c.server.logf("http1: panic serving %v: %v\n%s", c.r.RemoteAddr, p, debug.Stack())
+	}
+	c.ctx.finish()
+	c.finishBody()
+	c.w.abort()
+}
+
+// lingerOn lets the client read the answer before the connection ends.
+func (c *conn) lingerOn() {
+	if closeWrite(c.Conn) != nil || c.setReadDeadline(time.Now().Add(linger)) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, c.Conn) // what still comes means nothing
+}
+
+// allow sets the deadline of reading to timeout after from; 0 is none.
+func (c *conn) allow(timeout time.Duration, from time.Time) error {
+	if timeout == 0 {
+		return c.setReadDeadline(time.Time{})
+	}
+	return c.setReadDeadline(from.Add(timeout))
+}
+
+func (c *conn) setReadDeadline(t time.Time) error {
+	c.deadlines.Lock()
+	defer c.deadlines.Unlock()
+	c.deadline = t
+	return c.Conn.SetReadDeadline(t)
+}

@@ -1,0 +1,172 @@
+package http1
+
+import (
+	"errors"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// errNotPlain means that a request is for the other server.
+var errNotPlain = errors.New("the request is not plain")
+
+// parseHead reads a header, which ends in an empty line, into c.r. What it does not
+// know to mean the same to everybody is [errNotPlain].
+func (c *conn) parseHead(head string) error {
+	r := c.r
+	line, rest, _ := strings.Cut(head, "\r\n")
+	if err := c.parseRequestLine(line); err != nil {
+		return err
+	}
+	hosts, lengths := 0, 0
+	for {
+		if line, rest, _ = strings.Cut(rest, "\r\n"); line == "" {
+			break
+		}
+		name, value, ok := parseField(line)
+		if !ok {
+			return errNotPlain
+		}
+		switch name {
+		case "Host": // which has its own place, as in net/http
+			r.Host = value
+			hosts++
+			continue
+		case "Content-Length":
+			if r.ContentLength, ok = parseLength(value); !ok {
+				return errNotPlain
+			}
+			lengths++
+		case "Connection":
+			if r.Close, ok = parseConnection(value, r.Close); !ok {
+				return errNotPlain
+			}
+		case "Transfer-Encoding", "Trailer", "Upgrade", "Expect", "Pragma":
+			return errNotPlain // net/http makes a Cache-Control of Pragma
+		}
+		c.addField(name, value)
+	}
+	if hosts != 1 || !consistsOf(r.Host, &hostBytes) || lengths > 1 {
+		return errNotPlain
+	}
+	return nil
+}
+
+// parseRequestLine reads METHOD SP /target SP HTTP/1.1.
+func (c *conn) parseRequestLine(line string) error {
+	method, rest, _ := strings.Cut(line, " ")
+	target, version, _ := strings.Cut(rest, " ")
+	if !consistsOf(method, &upperBytes) || version != "HTTP/1.1" ||
+		!strings.HasPrefix(target, "/") || !consistsOf(target, &printableBytes) {
+		return errNotPlain
+	}
+	c.r.Method, c.r.RequestURI, c.r.URL = method, target, &c.url
+	path, query, asked := strings.Cut(target, "?")
+	if consistsOf(path, &pathBytes) && (query != "") == asked {
+		c.url = url.URL{Path: path, RawQuery: query}
+		return nil
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return errNotPlain
+	}
+	c.r.URL = u
+	return nil
+}
+
+// parseField reads name: value. A line folded into the one before begins with a
+// blank, and so is no field.
+func parseField(line string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(line, ":")
+	value = strings.Trim(value, " \t")
+	if !ok || !consistsOf(name, &tokenBytes) || value != "" && !consistsOf(value, &valueBytes) {
+		return "", "", false
+	}
+	return textproto.CanonicalMIMEHeaderKey(name), value, true
+}
+
+func parseLength(value string) (n int64, ok bool) {
+	const most = 18 // digits, so that no length overflows
+	if len(value) > most || !consistsOf(value, &digitBytes) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	return n, err == nil
+}
+
+// parseConnection takes the two usual options. It reports whether the client takes
+// no further answer.
+func parseConnection(value string, before bool) (last, ok bool) {
+	switch {
+	case strings.EqualFold(value, "keep-alive"):
+		return before, true
+	case strings.EqualFold(value, "close"):
+		return true, true
+	}
+	return false, false
+}
+
+// addField puts a value into an array that all fields share.
+func (c *conn) addField(name, value string) {
+	h := c.r.Header
+	if before, ok := h[name]; ok {
+		h[name] = append(before, value)
+		return
+	}
+	i := len(c.values)
+	c.values = append(c.values, value)
+	h[name] = c.values[i : i+1 : i+1]
+}
+
+// clearHeader lets go of what a client has sent.
+func (c *conn) clearHeader() {
+	clear(c.r.Header)
+	clear(c.values)
+	c.values = c.values[:0]
+	*c.r = c.blank
+}
+
+// set is a set of bytes.
+type set [256]bool
+
+var (
+	alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyz" + upper
+	upper        = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+	upperBytes     = bytesOf(upper)
+	digitBytes     = bytesOf("0123456789")
+	tokenBytes     = bytesOf(alphanumeric + "!#$%&'*+-.^_`|~") // RFC 9110, 5.6.2
+	hostBytes      = bytesOf(alphanumeric + "-._:[]")
+	pathBytes      = bytesOf(alphanumeric + "-._~/$&+,:;=@") // those that package url leaves as they are
+	printableBytes = bytesIn(0x21, 0x7e)
+	valueBytes     = func() set { // RFC 9110, 5.5
+		s := bytesIn(0x20, 0xff)
+		s['\t'], s[0x7f] = true, false
+		return s
+	}()
+)
+
+func bytesOf(members string) (s set) {
+	for i := range len(members) {
+		s[members[i]] = true
+	}
+	return s
+}
+
+func bytesIn(first, last byte) (s set) {
+	for b := int(first); b <= int(last); b++ {
+		s[b] = true
+	}
+	return s
+}
+
+// consistsOf reports whether s has bytes, and only such.
+func consistsOf(s string, of *set) bool {
+	for i := range len(s) {
+		if !of[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}

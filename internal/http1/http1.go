@@ -1,0 +1,184 @@
+// Package http1 serves plain HTTP/1.1 requests for less than net/http's server
+// does, to the same [http.Handler], and leaves everything else to that.
+//
+// Plain is a request that can be read in one way only, and asks for nothing but
+// an answer: HTTP/1.1, one well-formed Host, no body or one of declared length,
+// no upgrade, no expectation, at most 16 KiB of header. A connection on which
+// anything else comes is handed over to a [http.Server], with the bytes read so
+// far, and stays there. So malformed requests, too, are refused by that, in its
+// words; and what this package takes, net/http would have read alike.
+//
+// What it saves: no goroutine that reads in the background of each request, no
+// copy of the answer's header, and a request, its header and its writer that are
+// used again for the next one on the connection. A handler must therefore keep
+// none of the three when it returns.
+package http1
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server serves connections. Make one with [New].
+type Server struct {
+	rest *http.Server
+	over *handover
+
+	closing atomic.Bool
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	conns     map[*conn]struct{}
+	drained   chan struct{} // closed when closing and no connection is left; nil while nobody waits
+}
+
+// New returns a server with the handler, time-outs and error log of rest, which
+// serves what is not plain. Of rest's time-outs these count: ReadHeaderTimeout
+// from a connection's start, later from a request's first byte; IdleTimeout
+// between requests. Those of bodies are for the handler to set, by
+// [http.ResponseController].
+func New(rest *http.Server) *Server {
+	return &Server{
+		rest:  rest,
+		over:  &handover{conns: make(chan net.Conn), closed: make(chan struct{})},
+		conns: map[*conn]struct{}{},
+	}
+}
+
+// Serve accepts connections until the server is shut down, when it returns
+// [http.ErrServerClosed], or until l or the other server fails.
+func (s *Server) Serve(l net.Listener) error {
+	s.over.addr = l.Addr()
+	failed := make(chan error, 2)
+	go func() { failed <- s.rest.Serve(s.over) }()
+	go func() { failed <- s.accept(l) }()
+	return <-failed
+}
+
+// accept has patience with a system that is out of descriptors, as net/http has.
+func (s *Server) accept(l net.Listener) error {
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	if !s.listen(l) {
+		return http.ErrServerClosed
+	}
+	for delay := shortest; ; {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			delay = shortest
+			if c := newConn(s, nc); s.add(c) {
+				go c.serve()
+			} else {
+				_ = nc.Close()
+			}
+		case s.closing.Load():
+			return http.ErrServerClosed
+		case !temporary(err):
+			return err
+		default:
+			s.logf("http1: accepting failed, to be tried again in %v: %v", delay, err)
+			time.Sleep(delay)
+			delay = min(2*delay, longest)
+		}
+	}
+}
+
+func temporary(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && e.Temporary()
+}
+
+// Shutdown takes no more connections, closes the idle ones, and waits until the
+// requests under way have been answered, here and at the other server, or ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.stop(func(c *conn) {
+		if c.state.CompareAndSwap(idle, closed) {
+			_ = c.Conn.Close()
+		}
+	})
+	select {
+	case <-s.wait():
+	case <-ctx.Done():
+		err = errors.Join(err, ctx.Err())
+	}
+	return errors.Join(err, s.rest.Shutdown(ctx))
+}
+
+// Close closes every connection at once, here and at the other server.
+func (s *Server) Close() error {
+	err := s.stop(func(c *conn) { _ = c.Conn.Close() })
+	return errors.Join(err, s.rest.Close())
+}
+
+// stop closes the listeners and does what is due to each connection.
+func (s *Server) stop(due func(*conn)) error {
+	s.closing.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.Close())
+	}
+	s.listeners = nil
+	for c := range s.conns {
+		due(c)
+	}
+	return errors.Join(errs...)
+}
+
+// wait returns what is closed when no connection is left.
+func (s *Server) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drained == nil {
+		s.drained = make(chan struct{})
+		if len(s.conns) == 0 {
+			close(s.drained)
+		}
+	}
+	return s.drained
+}
+
+func (s *Server) listen(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		_ = l.Close()
+		return false
+	}
+	s.listeners = append(s.listeners, l)
+	return true
+}
+
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.drained != nil && len(s.conns) == 0 {
+		close(s.drained)
+	}
+}
+
+func (s *Server) logf(format string, args ...any) {
+	if s.rest.ErrorLog != nil {
+		s.rest.ErrorLog.Printf(format, args...)
+	}
+}

@@ -1,0 +1,339 @@
+package http1
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const writeBuffer = 4 << 10
+
+// response writes answers, one after the other. An answer whose handler declares no
+// Content-Length goes in chunks, unless it has no body at all. The type of its
+// content is not guessed.
+type response struct {
+	conn   *conn
+	header http.Header
+	out    []byte // what is still to be written to the connection
+	err    error  // of the connection
+
+	status   int   // 0 before WriteHeader
+	length   int64 // of the body, as declared; unknown if below 0
+	written  int64
+	bodiless bool     // whatever the handler says, none follows
+	framed   bool     // the header is complete
+	chunked  bool     // framed, and the body goes in chunks
+	last     bool     // no request is taken after this one
+	trailers []string // names that were announced
+}
+
+const unknown = -1
+
+func (w *response) begin() {
+	clear(w.header)
+	*w = response{conn: w.conn, header: w.header, out: w.out[:0], length: unknown, last: w.conn.r.Close}
+}
+
+// Header implements [http.ResponseWriter].
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader implements [http.ResponseWriter]. The fields of the header are taken
+// as they stand.
+func (w *response) WriteHeader(status int) {
+	switch {
+	case w.status != 0:
+		return
+	case status < 100 || status > 999:
+		panic(fmt.Sprintf("http1: no status: %d", status))
+	case status < http.StatusOK:
+		w.inform(status)
+		return
+	}
+	w.status = status
+	w.bodiless = w.conn.r.Method == http.MethodHead || forbidsBody(status)
+	w.startLine(status)
+	w.fields(status)
+	if w.last || w.conn.mayBeSending() {
+		w.last = true
+		w.field("Connection", "close")
+	}
+	switch {
+	case w.length >= 0 && status != http.StatusNotModified:
+		w.out = append(w.out, "Content-Length: "...)
+		w.out = append(strconv.AppendInt(w.out, w.length, 10), "\r\n"...)
+		w.closeHeader()
+	case w.bodiless:
+		w.closeHeader()
+	case w.trailers != nil:
+		w.startChunks()
+	}
+}
+
+// inform sends an interim answer, which has all fields that stand there now.
+func (w *response) inform(status int) {
+	w.startLine(status)
+	for name, values := range w.header {
+		if name != "Content-Length" && name != "Transfer-Encoding" {
+			w.field(name, values...)
+		}
+	}
+	w.out = append(w.out, "\r\n"...)
+	w.send()
+}
+
+func (w *response) startLine(status int) {
+	w.out = append(w.out, "HTTP/1.1 "...)
+	w.out = strconv.AppendInt(w.out, int64(status), 10)
+	w.out = append(append(w.out, ' '), http.StatusText(status)...)
+	w.out = append(w.out, "\r\n"...)
+}
+
+// fields writes those of the header but the ones that say where the answer ends,
+// which it takes in.
+func (w *response) fields(status int) {
+	dated := false
+	for name, values := range w.header {
+		switch name {
+		case "Content-Length":
+			w.declare(status, values)
+			continue
+		case "Connection":
+			w.last = w.last || slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, "close") })
+			continue
+		case "Transfer-Encoding":
+			continue // ours to choose
+		case "Content-Type":
+			if status == http.StatusNotModified {
+				continue // as net/http has it
+			}
+		case "Trailer":
+			if w.bodiless {
+				continue
+			}
+			w.announce(values)
+		case "Date":
+			dated = true
+		}
+		if !strings.HasPrefix(name, http.TrailerPrefix) {
+			w.field(name, values...)
+		}
+	}
+	if !dated {
+		w.field("Date", date())
+	}
+}
+
+// declare takes in the length that the handler gives, if it is one.
+func (w *response) declare(status int, values []string) {
+	if len(values) == 0 || status == http.StatusNoContent {
+		return
+	}
+	if n, ok := parseLength(values[0]); ok {
+		w.length = n
+	}
+}
+
+func (w *response) announce(values []string) {
+	for _, value := range values {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); httpguts.ValidTrailerHeader(name) {
+				w.trailers = append(w.trailers, name)
+			}
+		}
+	}
+}
+
+// field writes one, whatever bytes the handler put into it.
+func (w *response) field(name string, values ...string) {
+	if !consistsOf(name, &tokenBytes) {
+		return
+	}
+	for _, value := range values {
+		if value != "" && !consistsOf(value, &valueBytes) {
+			value = blanked(value)
+		}
+		w.out = append(append(w.out, name...), ": "...)
+		w.out = append(append(w.out, value...), "\r\n"...)
+	}
+}
+
+// blanked has blanks for the bytes that no value may have.
+func blanked(value string) string {
+	b := []byte(value)
+	for i := range b {
+		if !valueBytes[b[i]] {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+func (w *response) closeHeader() {
+	w.out = append(w.out, "\r\n"...)
+	w.framed = true
+}
+
+func (w *response) startChunks() {
+	w.out = append(w.out, "Transfer-Encoding: chunked\r\n"...)
+	w.closeHeader()
+	w.chunked = true
+}
+
+// Write implements [http.ResponseWriter].
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case forbidsBody(w.status):
+		return 0, http.ErrBodyNotAllowed
+	case w.bodiless:
+		return len(p), nil
+	case len(p) == 0:
+		return 0, w.err
+	case w.length >= 0 && int64(len(p)) > w.length-w.written:
+		return 0, http.ErrContentLength
+	case !w.framed:
+		w.startChunks()
+	}
+	w.written += int64(len(p))
+	if !w.chunked {
+		w.put(p)
+	} else {
+		w.out = append(strconv.AppendInt(w.out, int64(len(p)), 16), "\r\n"...)
+		w.put(p)
+		w.out = append(w.out, "\r\n"...)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	return len(p), nil
+}
+
+// put writes what the buffer does not hold.
+func (w *response) put(p []byte) {
+	if room := writeBuffer - len(w.out); len(p) > room {
+		room = max(room, 0)
+		w.out = append(w.out, p[:room]...)
+		w.send()
+		if p = p[room:]; len(p) >= writeBuffer {
+			w.write(p)
+			return
+		}
+	}
+	w.out = append(w.out, p...)
+}
+
+// send writes the buffer.
+func (w *response) send() {
+	w.write(w.out)
+	w.out = w.out[:0]
+	if cap(w.out) > 2*writeBuffer {
+		w.out = make([]byte, 0, writeBuffer)
+	}
+}
+
+func (w *response) write(p []byte) {
+	if w.err != nil || len(p) == 0 {
+		return
+	}
+	if _, w.err = w.conn.Conn.Write(p); w.err != nil {
+		w.conn.ctx.gone()
+	}
+}
+
+// FlushError is what [http.ResponseController] calls.
+func (w *response) FlushError() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !w.framed {
+		w.startChunks()
+	}
+	w.send()
+	return w.err
+}
+
+// Flush implements [http.Flusher].
+func (w *response) Flush() { _ = w.FlushError() }
+
+// SetReadDeadline is for [http.ResponseController].
+func (w *response) SetReadDeadline(t time.Time) error { return w.conn.setReadDeadline(t) }
+
+// SetWriteDeadline is for [http.ResponseController].
+func (w *response) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+
+// EnableFullDuplex is for [http.ResponseController]: it is always so.
+func (w *response) EnableFullDuplex() error { return nil }
+
+// finish ends the answer. It reports whether another may follow on the connection.
+func (w *response) finish() bool {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case !w.framed:
+		w.out = append(w.out, "Content-Length: 0\r\n"...)
+		w.closeHeader()
+	case w.chunked:
+		w.out = append(w.out, "0\r\n"...)
+		w.writeTrailers()
+		w.out = append(w.out, "\r\n"...)
+	}
+	w.send()
+	short := w.length >= 0 && !w.bodiless && w.written < w.length
+	return w.err == nil && !w.last && !short
+}
+
+func (w *response) writeTrailers() {
+	for name, values := range w.header {
+		if trailer, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			w.field(trailer, values...)
+		}
+	}
+	for _, name := range w.trailers {
+		w.field(name, w.header[name]...)
+	}
+}
+
+// abort leaves the answer where it is, so that the client sees that it was cut.
+func (w *response) abort() {
+	if w.framed {
+		w.send()
+	}
+}
+
+// mayBeSending reports whether the client has still to send some of its request.
+func (c *conn) mayBeSending() bool { return c.body != nil && !c.body.ended.Load() }
+
+// forbidsBody reports whether an answer of this status never has one, RFC 9110, 6.4.1.
+func forbidsBody(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusNotModified
+}
+
+// date is the present one in the form of RFC 9110, 5.6.7.
+func date() string {
+	now := time.Now().Unix()
+	if d := latest.Load(); d != nil && d.second == now {
+		return d.text
+	}
+	d := &dated{now, time.Unix(now, 0).UTC().Format(http.TimeFormat)}
+	latest.Store(d)
+	return d.text
+}
+
+type dated struct {
+	second int64
+	text   string
+}
+
+var latest atomic.Pointer[dated]
+
+var _ io.Writer = (*response)(nil)
