@@ -64,5 +64,5 @@ func (c *conn) readBody(p []byte) (int, error) {
 		c.start += n
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	return c.Read(p)
 }

@@ -80,7 +80,7 @@ func (c *conn) serve() {
 			return
 		}
 		if err != nil || !c.exchange() || !c.rest() {
-			_ = c.Conn.Close()
+			_ = c.Close()
 			return
 		}
 	}
@@ -167,7 +167,7 @@ func (c *conn) awaitFirst() error {
 		}
 	}
 	for {
-		n, err := c.Conn.Read(c.buf)
+		n, err := c.Read(c.buf)
 		c.end = n
 		if n > 0 {
 			if c.later && !c.state.CompareAndSwap(idle, busy) {
@@ -198,7 +198,7 @@ func (c *conn) fill() error {
 	default:
 		return errNotPlain
 	}
-	n, err := c.Conn.Read(c.buf[c.end:])
+	n, err := c.Read(c.buf[c.end:])
 	c.end += n
 	if n > 0 {
 		return nil
@@ -228,13 +228,13 @@ func (c *conn) exchange() (another bool) {
 	c.w.begin()
 	c.server.rest.Handler.ServeHTTP(&c.w, c.r)
 	c.ctx.finish()
+	another = c.w.finish()
 	left := c.finishBody()
-	another = c.w.finish() && !left
 	c.clearHeader()
 	if !another && (left || c.start < c.end) {
 		c.lingerOn()
 	}
-	return another
+	return another && !left
 }
 
 // finishBody ends the request's body. It reports whether there is more of it.
@@ -282,5 +282,5 @@ func (c *conn) setReadDeadline(t time.Time) error {
 	c.deadlines.Lock()
 	defer c.deadlines.Unlock()
 	c.deadline = t
-	return c.Conn.SetReadDeadline(t)
+	return c.SetReadDeadline(t)
 }

@@ -108,6 +108,7 @@ func (x *requestContext) watch() {
 		return
 	}
 	if c.setReadDeadline(time.Time{}) != nil {
+		x.leave() // the connection is closed
 		return
 	}
 	watching := make(chan struct{})
@@ -115,7 +116,7 @@ func (x *requestContext) watch() {
 	go func() {
 		defer close(watching)
 		for c.end < len(c.buf) {
-			n, err := c.Conn.Read(c.buf[c.end:])
+			n, err := c.Read(c.buf[c.end:])
 			c.end += n
 			if err != nil {
 				x.stopped(err)

@@ -101,7 +101,7 @@ func temporary(err error) bool {
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.stop(func(c *conn) {
 		if c.state.CompareAndSwap(idle, closed) {
-			_ = c.Conn.Close()
+			_ = c.Close()
 		}
 	})
 	select {
@@ -114,7 +114,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close closes every connection at once, here and at the other server.
 func (s *Server) Close() error {
-	err := s.stop(func(c *conn) { _ = c.Conn.Close() })
+	err := s.stop(func(c *conn) { _ = c.Close() })
 	return errors.Join(err, s.rest.Close())
 }
 

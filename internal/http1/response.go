@@ -114,10 +114,9 @@ func (w *response) fields(status int) {
 				continue // as net/http has it
 			}
 		case "Trailer":
-			if w.bodiless {
-				continue
+			if !w.bodiless {
+				w.announce(values)
 			}
-			w.announce(values)
 		case "Date":
 			dated = true
 		}
@@ -244,7 +243,7 @@ func (w *response) write(p []byte) {
 	if w.err != nil || len(p) == 0 {
 		return
 	}
-	if _, w.err = w.conn.Conn.Write(p); w.err != nil {
+	if _, w.err = w.conn.Write(p); w.err != nil {
 		w.conn.ctx.gone()
 	}
 }

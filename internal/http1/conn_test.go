@@ -1,0 +1,442 @@
+package http1
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// tell answers with what the server was that called it, and the request's body.
+func tell(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	said := fmt.Sprint(isPlain(w), " ", r.Method, " ", string(b))
+	w.Header().Set("Content-Length", fmt.Sprint(len(said)))
+	_, _ = io.WriteString(w, said)
+}
+
+func TestWhatIsNotPlainIsHandedOver(t *testing.T) {
+	_, addr := serve(t, tell, nil)
+	for _, raw := range otherRequests {
+		if strings.HasPrefix(raw, "PRI") || raw[0] == 0x16 {
+			continue
+		}
+		for _, before := range []string{"", get} {
+			c := dial(t, addr, before+raw)
+			if before != "" {
+				if _, body := c.answer("GET"); body != "true GET " {
+					t.Errorf("before it: %s", body)
+				}
+			}
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+			rest := c.rest()
+			if !strings.HasPrefix(rest, "HTTP/1.") || strings.Contains(rest, "true") {
+				t.Errorf("%.100q\nis answered with\n%s", raw, rest)
+			}
+		}
+	}
+}
+
+// A connection that was handed over stays so, with what has come on it already.
+func TestTheConnectionGoesAlong(t *testing.T) {
+	_, addr := serve(t, tell, nil)
+	other := "POST / HTTP/1.1\r\nHost: x\r\nPragma: x\r\nContent-Length: 5\r\n\r\n"
+	c := dial(t, addr, get+other+"hel")
+	c.answer("GET")
+	c.send("lo" + get)
+	if _, body := c.answer("POST"); body != "false POST hello" {
+		t.Error(body)
+	}
+	if _, body := c.answer("GET"); body != "false GET " {
+		t.Error(body)
+	}
+}
+
+func TestARequestComesInPieces(t *testing.T) {
+	_, addr := serve(t, tell, nil)
+	head := "PUT / HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("y", readBuffer) + "\r\nContent-Length: 5\r\n\r\nhello"
+	c := dial(t, addr, "")
+	_ = c.Conn.(*net.TCPConn).SetNoDelay(true)
+	for range 2 {
+		for piece := range slices.Chunk([]byte(head), 500) {
+			c.send(string(piece))
+		}
+		if _, body := c.answer("PUT"); body != "true PUT hello" {
+			t.Error(body)
+		}
+	}
+	for i := range len(get) { // byte by byte, next to an answer that is awaited
+		c.send(get[i : i+1])
+	}
+	if _, body := c.answer("GET"); body != "true GET " {
+		t.Error(body)
+	}
+}
+
+// What a handler leaves of a body is no request.
+func TestABodyThatIsNotRead(t *testing.T) {
+	var calls atomic.Int32
+	_, addr := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.Header().Set("Content-Length", "0")
+	}, nil)
+	for _, body := range []string{"", get, get + get} { // none, some and all of it have come
+		calls.Store(0)
+		c := dial(t, addr, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", 2*len(get), body))
+		if res, _ := c.answer("POST"); !res.last {
+			t.Error("it does not say that it is the last")
+		}
+		if rest := c.rest(); rest != "" || calls.Load() != 1 {
+			t.Errorf("%d calls; more came: %q", calls.Load(), rest)
+		}
+	}
+}
+
+// The answer arrives although the client still sends.
+func TestAnAnswerBeforeTheBody(t *testing.T) {
+	_, addr := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, nil)
+	c := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+	go func() {
+		for piece := make([]byte, 64<<10); ; {
+			if _, err := c.Write(piece); err != nil {
+				return
+			}
+		}
+	}()
+	if res, _ := c.answer("POST"); res.status != http.StatusForbidden {
+		t.Error(res.status)
+	}
+}
+
+// A goroutine that reads on when its handler has returned must not get what belongs
+// to the next request.
+func TestALateReader(t *testing.T) {
+	bodies := make(chan io.Reader, 1)
+	_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			_, _ = io.ReadAll(r.Body)
+			bodies <- r.Body
+		}
+	}, nil)
+	c := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+	c.answer("POST")
+	c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+	if n, err := (<-bodies).Read(make([]byte, 100)); n != 0 || err == nil {
+		t.Error(n, err)
+	}
+}
+
+func TestTheReadOfABodyEndsWithTheHandler(t *testing.T) {
+	read := make(chan error, 1)
+	_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		begun := make(chan bool)
+		go func() {
+			close(begun)
+			_, err := io.ReadAll(r.Body)
+			read <- err
+		}()
+		<-begun
+	}, nil)
+	dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx").answer("POST")
+	if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		t.Error(err)
+	}
+}
+
+func TestTheClientLeaves(t *testing.T) {
+	whole := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+	for name, tt := range map[string]struct {
+		request string
+		read    bool
+	}{
+		"without a body":         {get, false},
+		"after its body":         {whole, true},
+		"after the next":         {get + get, false},
+		"in the middle of it":    {whole[:len(whole)-1], true},
+		"after half of the next": {get + "GE", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, ended := make(chan bool, 2), make(chan error, 2)
+			_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				done := r.Context().Done()
+				begun <- true
+				if tt.read {
+					_, _ = io.ReadAll(r.Body)
+				}
+				<-done
+				ended <- r.Context().Err()
+			}, nil)
+			c := dial(t, addr, tt.request)
+			<-begun
+			c.Close()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Watching ends with the request, and so does the context, which is not the next one's.
+func TestWatchingTheClient(t *testing.T) {
+	ends := make(chan error)
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		t.Cleanup(cancel)
+		context.AfterFunc(ctx, func() { ends <- ctx.Err() })
+		b, _ := io.ReadAll(r.Body)
+		eventually(t, func() bool { return watched(w) })
+		if err := r.Context().Err(); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Length", "5")
+		_, _ = w.Write(b)
+	}, nil)
+	c := dial(t, addr, "")
+	for range 3 {
+		c.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+		if res, body := c.answer("PUT"); body != "hello" || res.last {
+			t.Fatal(res, body)
+		}
+		if err := <-ends; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
+// What comes meanwhile stays.
+func TestWhatComesWhileTheClientIsWatched(t *testing.T) {
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = r.Context().Done()
+		eventually(t, func() bool { return watched(w) })
+		tell(w, r)
+	}, nil)
+	c := dial(t, addr, get)
+	for i := range 3 * len(get) {
+		c.send(get[i%len(get):][:1])
+	}
+	for range 4 {
+		if _, body := c.answer("GET"); body != "true GET " {
+			t.Fatal(body)
+		}
+	}
+}
+
+// watched tells whether it is looked out for the client's leaving.
+func watched(w http.ResponseWriter) bool {
+	x := &w.(*response).conn.ctx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.watching != nil
+}
+
+func eventually(t *testing.T, ok func() bool) {
+	for end := time.Now().Add(late); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Error("it does not come about")
+			return
+		}
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	const short = 50 * time.Millisecond
+	for name, tt := range map[string]struct {
+		header, idle time.Duration
+		raw          string
+		answers      int
+	}{
+		"a client that says nothing":    {short, late, "", 0},
+		"a header that does not end":    {short, late, get[:20], 0},
+		"the second one that does not":  {short, late, get + get[:20], 1},
+		"a client that says no more":    {late, short, get, 1},
+		"idle for longer than a header": {short / 2, short, get, 1},
+		"a deadline that comes sooner":  {late, short, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun := time.Now()
+			_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(short / 4))
+				tell(w, r)
+			}, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = tt.header, tt.idle })
+			c := dial(t, addr, tt.raw)
+			for range tt.answers {
+				c.answer("GET")
+			}
+			if rest := c.rest(); rest != "" {
+				t.Errorf("it says %q", rest)
+			}
+			if took := time.Since(begun); took < min(tt.header, tt.idle) {
+				t.Errorf("left after %v", took)
+			}
+		})
+	}
+}
+
+func TestNoTimeouts(t *testing.T) {
+	_, addr := serve(t, tell, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = 0, 0 })
+	c := dial(t, addr, get[:20])
+	c.send(get[20:])
+	c.answer("GET")
+	c.send(get)
+	c.answer("GET")
+}
+
+func TestShutdown(t *testing.T) {
+	under, let := make(chan bool), make(chan bool)
+	s, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			under <- true
+			<-let
+		}
+		tell(w, r)
+	}, nil)
+	slow := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"+get)
+	other := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nPragma: x\r\n\r\n")
+	<-under
+	<-under
+	idle := dial(t, addr, get)
+	idle.answer("GET")
+
+	ended := make(chan error)
+	go func() { ended <- s.Shutdown(t.Context()) }()
+	if rest := idle.rest(); rest != "" {
+		t.Errorf("it says %q", rest)
+	}
+	if _, err := net.Dial("tcp", addr); err == nil {
+		t.Error("new connections are taken")
+	}
+	close(let)
+	if _, body := slow.answer("GET"); body != "true GET " {
+		t.Error(body)
+	}
+	if rest := slow.rest(); rest != "" {
+		t.Errorf("another request was answered: %q", rest)
+	}
+	if _, body := other.answer("GET"); body != "false GET " {
+		t.Error(body)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAShutdownThatLastsTooLong(t *testing.T) {
+	under := make(chan bool)
+	s, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		under <- true
+		<-r.Context().Done()
+	}, nil)
+	dial(t, addr, get)
+	<-under
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	// Close, at the test's end, has the request end.
+}
+
+// The system may be out of descriptors for a while.
+func TestAcceptingFailsForAWhile(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ended := New(&http.Server{Handler: http.HandlerFunc(tell)}), make(chan error, 1)
+	go func() { ended <- s.Serve(&failing{Listener: l}) }()
+	dial(t, l.Addr().String(), get).answer("GET")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+}
+
+type failing struct {
+	net.Listener
+	failed atomic.Bool
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if f.failed.CompareAndSwap(false, true) {
+		return nil, errOften
+	}
+	return f.Listener.Accept()
+}
+
+var errOften error = temporaryError{}
+
+type temporaryError struct{}
+
+func (temporaryError) Error() string   { return "out of descriptors" }
+func (temporaryError) Temporary() bool { return true }
+
+// Nothing of a request is left for the next one on its connection.
+func TestRequestsDoNotMix(t *testing.T) {
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/full" {
+			w.Header().Set("X-Answer", "1")
+			w.Header().Set("Trailer", "X-Sum")
+			r.Form = map[string][]string{"x": nil}
+			r.Header.Set("X-Own", "1")
+			_, _ = io.ReadAll(r.Body)
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		said := fmt.Sprint(r.Method, r.Header, r.ContentLength, r.Form, r.URL, r.Host, r.Body == http.NoBody, w.Header())
+		w.Header().Set("Content-Length", fmt.Sprint(len(said)))
+		_, _ = io.WriteString(w, said)
+	}, nil)
+	full := "POST /full?a=b HTTP/1.1\r\nHost: full\r\nX-A: 1\r\nX-A: 2\r\nX-B: 3\r\nContent-Length: 5\r\n\r\nhello"
+	c := dial(t, addr, full+get)
+	c.answer("POST")
+	res, body := c.answer("GET")
+	if want := "GETmap[] 0 map[] /xtrue map[]"; body != want || res.status != http.StatusOK || res.header.Get("X-Answer") != "" {
+		t.Errorf("%d %q %s, want %s", res.status, res.header, body, want)
+	}
+}
+
+func BenchmarkServe(b *testing.B) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := New(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Length"] = length2
+		_, _ = io.WriteString(w, "Ok")
+	})})
+	go func() { _ = s.Serve(l) }()
+	defer s.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nc.Close()
+	in := bufio.NewReader(nc)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := io.WriteString(nc, get); err != nil {
+			b.Fatal(err)
+		}
+		for line := ""; line != "\r\n"; {
+			if line, err = in.ReadString('\n'); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := in.Discard(2); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+var length2 = []string{"2"}
