@@ -41,6 +41,11 @@ var importRules = []struct {
 		why:  "stages do not know one another: only the pipeline knows their order",
 	},
 	{
+		who:  is("internal/http1"),
+		what: func(p string) bool { return strings.HasPrefix(p, module) },
+		why:  "a server is to be judged by HTTP alone",
+	},
+	{
 		who:  is("internal/ledger", "internal/route"),
 		what: func(p string) bool { return p == "net/http" },
 		why:  "a stage that knows HTTP's status codes starts to decide answers",

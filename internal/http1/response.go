@@ -21,8 +21,9 @@ const writeBuffer = 4 << 10
 type response struct {
 	conn   *conn
 	header http.Header
-	out    []byte // what is still to be written to the connection
-	err    error  // of the connection
+	names  []string // of the last answer's header, in order
+	out    []byte   // what is still to be written to the connection
+	err    error    // of the connection
 
 	status   int   // 0 before WriteHeader
 	length   int64 // of the body, as declared; unknown if below 0
@@ -37,8 +38,10 @@ type response struct {
 const unknown = -1
 
 func (w *response) begin() {
-	clear(w.header)
-	*w = response{conn: w.conn, header: w.header, out: w.out[:0], length: unknown, last: w.conn.r.Close}
+	*w = response{
+		conn: w.conn, header: w.header, names: w.names, out: w.out[:0],
+		length: unknown, last: w.conn.r.Close,
+	}
 }
 
 // Header implements [http.ResponseWriter].
@@ -79,9 +82,9 @@ func (w *response) WriteHeader(status int) {
 // inform sends an interim answer, which has all fields that stand there now.
 func (w *response) inform(status int) {
 	w.startLine(status)
-	for name, values := range w.header {
+	for _, name := range w.sorted() {
 		if name != "Content-Length" && name != "Transfer-Encoding" {
-			w.field(name, values...)
+			w.field(name, w.header[name]...)
 		}
 	}
 	w.out = append(w.out, "\r\n"...)
@@ -99,7 +102,8 @@ func (w *response) startLine(status int) {
 // which it takes in.
 func (w *response) fields(status int) {
 	dated := false
-	for name, values := range w.header {
+	for _, name := range w.sorted() {
+		values := w.header[name]
 		switch name {
 		case "Content-Length":
 			w.declare(status, values)
@@ -127,6 +131,23 @@ func (w *response) fields(status int) {
 	if !dated {
 		w.field("Date", date())
 	}
+}
+
+// sorted returns the names of the header in order. They are usually those of the
+// last answer.
+func (w *response) sorted() []string {
+	missing := func(name string) bool {
+		_, ok := w.header[name]
+		return !ok
+	}
+	if len(w.names) != len(w.header) || slices.ContainsFunc(w.names, missing) {
+		w.names = w.names[:0]
+		for name := range w.header {
+			w.names = append(w.names, strings.Clone(name)) // and not all that it is a part of
+		}
+		slices.Sort(w.names)
+	}
+	return w.names
 }
 
 // declare takes in the length that the handler gives, if it is one.
@@ -287,14 +308,15 @@ func (w *response) finish() bool {
 		w.out = append(w.out, "\r\n"...)
 	}
 	w.send()
+	clear(w.header)
 	short := w.length >= 0 && !w.bodiless && w.written < w.length
 	return w.err == nil && !w.last && !short
 }
 
 func (w *response) writeTrailers() {
-	for name, values := range w.header {
+	for _, name := range w.sorted() {
 		if trailer, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
-			w.field(trailer, values...)
+			w.field(trailer, w.header[name]...)
 		}
 	}
 	for _, name := range w.trailers {
