@@ -133,7 +133,7 @@ func (f *field) measure(ctx context.Context, o gatewayOptions) (report, error) {
 		}
 	}
 	var err error
-	if out.Latency, err = f.latencies(ctx, o.each); err != nil {
+	if out.Latency, err = f.latencies(ctx, o); err != nil {
 		return out, err
 	}
 	if o.memory {
@@ -202,33 +202,47 @@ func medians(rows []row) row {
 		func(r *row) *float64 { return &r.RSS },
 		func(r *row) *float64 { return &r.Allocs },
 	} {
-		values := make([]float64, len(rows))
-		for i := range rows {
-			values[i] = *field(&rows[i])
-		}
-		slices.SortFunc(values, cmp.Compare)
-		*field(&out) = values[len(values)/2]
+		*field(&out) = middle(rows, func(r row) float64 { return *field(&r) })
 	}
 	return out
 }
 
-// latencies are taken at a constant rate, which both can well sustain.
-func (f *field) latencies(ctx context.Context, d time.Duration) (map[string]latency, error) {
-	all := map[string]latency{}
-	for name, t := range map[string]target{
-		"backend": {f.backendAddr, route, "", 200},
-		"nginx":   {f.nginxAddr, route, "", 200},
-		"haproxy": {f.haproxyAddr, route, f.token, 200},
-		"tykctl":  {f.gatewayAddr, route, f.token, 200},
-	} {
-		fmt.Fprintln(os.Stderr, "measuring the latency of", name)
-		l, err := steady(ctx, t, steadyRate, d)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+// latencies are taken at a constant rate, which all can well sustain, in turns.
+func (f *field) latencies(ctx context.Context, o gatewayOptions) (map[string]latency, error) {
+	rounds := map[string][]latency{}
+	for range o.rounds {
+		for name, t := range map[string]target{
+			"backend": {f.backendAddr, route, "", 200},
+			"nginx":   {f.nginxAddr, route, "", 200},
+			"haproxy": {f.haproxyAddr, route, f.token, 200},
+			"tykctl":  {f.gatewayAddr, route, f.token, 200},
+		} {
+			fmt.Fprintln(os.Stderr, "measuring the latency of", name)
+			l, err := steady(ctx, t, steadyRate, o.each)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			rounds[name] = append(rounds[name], l)
 		}
-		all[name] = l
+	}
+	all := map[string]latency{}
+	for name, ls := range rounds {
+		all[name] = latency{
+			Median: middle(ls, func(l latency) time.Duration { return l.Median }),
+			P99:    middle(ls, func(l latency) time.Duration { return l.P99 }),
+		}
 	}
 	return all, nil
+}
+
+// middle is the median of what the rounds gave.
+func middle[R any, V cmp.Ordered](rounds []R, value func(R) V) V {
+	values := make([]V, len(rounds))
+	for i, r := range rounds {
+		values[i] = value(r)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 func (r report) print() {
