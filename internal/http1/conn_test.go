@@ -1,8 +1,6 @@
 package http1
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -152,101 +150,6 @@ func TestTheReadOfABodyEndsWithTheHandler(t *testing.T) {
 	}
 }
 
-func TestTheClientLeaves(t *testing.T) {
-	whole := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
-	for name, tt := range map[string]struct {
-		request string
-		read    bool
-	}{
-		"without a body":         {get, false},
-		"after its body":         {whole, true},
-		"after the next":         {get + get, false},
-		"in the middle of it":    {whole[:len(whole)-1], true},
-		"after half of the next": {get + "GE", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			begun, ended := make(chan bool, 2), make(chan error, 2)
-			_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-				done := r.Context().Done()
-				begun <- true
-				if tt.read {
-					_, _ = io.ReadAll(r.Body)
-				}
-				<-done
-				ended <- r.Context().Err()
-			}, nil)
-			c := dial(t, addr, tt.request)
-			<-begun
-			c.Close()
-			if err := <-ended; !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-// Watching ends with the request, and so does the context, which is not the next one's.
-func TestWatchingTheClient(t *testing.T) {
-	ends := make(chan error)
-	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithCancel(r.Context())
-		t.Cleanup(cancel)
-		context.AfterFunc(ctx, func() { ends <- ctx.Err() })
-		b, _ := io.ReadAll(r.Body)
-		eventually(t, func() bool { return watched(w) })
-		if err := r.Context().Err(); err != nil {
-			t.Error(err)
-		}
-		w.Header().Set("Content-Length", "5")
-		_, _ = w.Write(b)
-	}, nil)
-	c := dial(t, addr, "")
-	for range 3 {
-		c.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
-		if res, body := c.answer("PUT"); body != "hello" || res.last {
-			t.Fatal(res, body)
-		}
-		if err := <-ends; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}
-}
-
-// What comes meanwhile stays.
-func TestWhatComesWhileTheClientIsWatched(t *testing.T) {
-	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		_ = r.Context().Done()
-		eventually(t, func() bool { return watched(w) })
-		tell(w, r)
-	}, nil)
-	c := dial(t, addr, get)
-	for i := range 3 * len(get) {
-		c.send(get[i%len(get):][:1])
-	}
-	for range 4 {
-		if _, body := c.answer("GET"); body != "true GET " {
-			t.Fatal(body)
-		}
-	}
-}
-
-// watched tells whether it is looked out for the client's leaving.
-func watched(w http.ResponseWriter) bool {
-	x := &w.(*response).conn.ctx
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.watching != nil
-}
-
-func eventually(t *testing.T, ok func() bool) {
-	for end := time.Now().Add(late); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Error("it does not come about")
-			return
-		}
-	}
-}
-
 func TestTimeouts(t *testing.T) {
 	const short = 50 * time.Millisecond
 	for name, tt := range map[string]struct {
@@ -290,97 +193,6 @@ func TestNoTimeouts(t *testing.T) {
 	c.answer("GET")
 }
 
-func TestShutdown(t *testing.T) {
-	under, let := make(chan bool), make(chan bool)
-	s, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			under <- true
-			<-let
-		}
-		tell(w, r)
-	}, nil)
-	slow := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"+get)
-	other := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nPragma: x\r\n\r\n")
-	<-under
-	<-under
-	idle := dial(t, addr, get)
-	idle.answer("GET")
-
-	ended := make(chan error)
-	go func() { ended <- s.Shutdown(t.Context()) }()
-	if rest := idle.rest(); rest != "" {
-		t.Errorf("it says %q", rest)
-	}
-	if _, err := net.Dial("tcp", addr); err == nil {
-		t.Error("new connections are taken")
-	}
-	close(let)
-	if _, body := slow.answer("GET"); body != "true GET " {
-		t.Error(body)
-	}
-	if rest := slow.rest(); rest != "" {
-		t.Errorf("another request was answered: %q", rest)
-	}
-	if _, body := other.answer("GET"); body != "false GET " {
-		t.Error(body)
-	}
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAShutdownThatLastsTooLong(t *testing.T) {
-	under := make(chan bool)
-	s, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		under <- true
-		<-r.Context().Done()
-	}, nil)
-	dial(t, addr, get)
-	<-under
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	// Close, at the test's end, has the request end.
-}
-
-// The system may be out of descriptors for a while.
-func TestAcceptingFailsForAWhile(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, ended := New(&http.Server{Handler: http.HandlerFunc(tell)}), make(chan error, 1)
-	go func() { ended <- s.Serve(&failing{Listener: l}) }()
-	dial(t, l.Addr().String(), get).answer("GET")
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		t.Error(err)
-	}
-}
-
-type failing struct {
-	net.Listener
-	failed atomic.Bool
-}
-
-func (f *failing) Accept() (net.Conn, error) {
-	if f.failed.CompareAndSwap(false, true) {
-		return nil, errOften
-	}
-	return f.Listener.Accept()
-}
-
-var errOften error = temporaryError{}
-
-type temporaryError struct{}
-
-func (temporaryError) Error() string   { return "out of descriptors" }
-func (temporaryError) Temporary() bool { return true }
-
 // Nothing of a request is left for the next one on its connection.
 func TestRequestsDoNotMix(t *testing.T) {
 	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -405,38 +217,3 @@ func TestRequestsDoNotMix(t *testing.T) {
 		t.Errorf("%d %q %s, want %s", res.status, res.header, body, want)
 	}
 }
-
-func BenchmarkServe(b *testing.B) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := New(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header()["Content-Length"] = length2
-		_, _ = io.WriteString(w, "Ok")
-	})})
-	go func() { _ = s.Serve(l) }()
-	defer s.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer nc.Close()
-	in := bufio.NewReader(nc)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := io.WriteString(nc, get); err != nil {
-			b.Fatal(err)
-		}
-		for line := ""; line != "\r\n"; {
-			if line, err = in.ReadString('\n'); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if _, err := in.Discard(2); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-var length2 = []string{"2"}

@@ -1,0 +1,105 @@
+package http1
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestTheClientLeaves(t *testing.T) {
+	whole := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+	for name, tt := range map[string]struct {
+		request string
+		read    bool
+	}{
+		"without a body":         {get, false},
+		"after its body":         {whole, true},
+		"after the next":         {get + get, false},
+		"in the middle of it":    {whole[:len(whole)-1], true},
+		"after half of the next": {get + "GE", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, ended := make(chan bool, 2), make(chan error, 2)
+			_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				done := r.Context().Done()
+				begun <- true
+				if tt.read {
+					_, _ = io.ReadAll(r.Body)
+				}
+				<-done
+				ended <- r.Context().Err()
+			}, nil)
+			c := dial(t, addr, tt.request)
+			<-begun
+			c.Close()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Watching ends with the request, and so does the context, which is not the next one's.
+func TestWatchingTheClient(t *testing.T) {
+	ends := make(chan error)
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		t.Cleanup(cancel)
+		context.AfterFunc(ctx, func() { ends <- ctx.Err() })
+		b, _ := io.ReadAll(r.Body)
+		eventually(t, func() bool { return watched(w) })
+		if err := r.Context().Err(); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Length", "5")
+		_, _ = w.Write(b)
+	}, nil)
+	c := dial(t, addr, "")
+	for range 3 {
+		c.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+		if res, body := c.answer("PUT"); body != "hello" || res.last {
+			t.Fatal(res, body)
+		}
+		if err := <-ends; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
+// What comes meanwhile stays.
+func TestWhatComesWhileTheClientIsWatched(t *testing.T) {
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = r.Context().Done()
+		eventually(t, func() bool { return watched(w) })
+		tell(w, r)
+	}, nil)
+	c := dial(t, addr, get)
+	for i := range 3 * len(get) {
+		c.send(get[i%len(get):][:1])
+	}
+	for range 4 {
+		if _, body := c.answer("GET"); body != "true GET " {
+			t.Fatal(body)
+		}
+	}
+}
+
+// watched tells whether it is looked out for the client's leaving.
+func watched(w http.ResponseWriter) bool {
+	x := &w.(*response).conn.ctx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.watching != nil
+}
+
+func eventually(t *testing.T, ok func() bool) {
+	for end := time.Now().Add(late); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Error("it does not come about")
+			return
+		}
+	}
+}
