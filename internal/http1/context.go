@@ -111,6 +111,8 @@ func (x *requestContext) watch() {
 		x.leave() // the connection is closed
 		return
 	}
+	c.end = copy(c.buf, c.buf[c.start:c.end])
+	c.start = 0
 	watching := make(chan struct{})
 	x.watching = watching
 	go func() {

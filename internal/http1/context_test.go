@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,6 +18,7 @@ func TestTheClientLeaves(t *testing.T) {
 	}{
 		"without a body":         {get, false},
 		"after its body":         {whole, true},
+		"after a long body":      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + strings.Repeat("x", 10000), true},
 		"after the next":         {get + get, false},
 		"in the middle of it":    {whole[:len(whole)-1], true},
 		"after half of the next": {get + "GE", false},
@@ -35,8 +37,13 @@ func TestTheClientLeaves(t *testing.T) {
 			c := dial(t, addr, tt.request)
 			<-begun
 			c.Close()
-			if err := <-ended; !errors.Is(err, context.Canceled) {
-				t.Error(err)
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			case <-time.After(late):
+				t.Error("its request goes on")
 			}
 		})
 	}

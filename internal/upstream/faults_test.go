@@ -52,8 +52,8 @@ func TestBackendFaults(t *testing.T) {
 		{name: "hints without end", answer: strings.Repeat("HTTP/1.1 103 Hints\r\n\r\n", 1<<12), want: ErrInvalid, leanOnly: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			overBoth(t, func(t *testing.T, path string) {
-				if tt.leanOnly && path != "lean" {
+			overAll(t, func(t *testing.T, path string) {
+				if tt.leanOnly && !strings.HasPrefix(path, "lean") {
 					return
 				}
 				s := newScript(t, func(p *peer) {
@@ -93,7 +93,7 @@ func TestBackendCannotBeReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		for _, addr := range []string{l.Addr().String(), "no-such-host.invalid:80"} {
 			f := newFront(t, path, addr)
 			f.dial(t, get())
@@ -117,7 +117,7 @@ func TestCutAnswerHasNoCleanEnd(t *testing.T) {
 		"by a chunk longer than told": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n1\r\nab\r\n0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			overBoth(t, func(t *testing.T, path string) {
+			overAll(t, func(t *testing.T, path string) {
 				f := newFront(t, path, saying(t, answer, true).addr)
 				_, body, err := f.dial(t, get()).answer(t, "GET")
 				if err == nil {
@@ -132,7 +132,7 @@ func TestCutAnswerHasNoCleanEnd(t *testing.T) {
 }
 
 func TestBackendStallsInMidBody(t *testing.T) {
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		s := newScript(t, func(p *peer) {
 			p.request()
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
@@ -149,7 +149,7 @@ func TestBackendStallsInMidBody(t *testing.T) {
 }
 
 func TestBackendDoesNotTakeTheBody(t *testing.T) {
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		done := make(chan struct{})
 		s := newScript(t, func(p *peer) {
 			p.request()
@@ -221,14 +221,14 @@ func staleFront(t *testing.T) (*front, *script) {
 		}
 		p.request()
 	})
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	f.dial(t, get())
 	return f, s
 }
 
 func TestFreshConnectionIsNotTriedAgain(t *testing.T) {
 	s := newScript(t, func(p *peer) { p.request() })
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	f.dial(t, get())
 	if got := f.outcome(t).err; !errors.Is(got, ErrInvalid) {
 		t.Errorf("%v, want %v", got, ErrInvalid)
@@ -248,7 +248,7 @@ func TestConnectionClosedLongAgoIsNotUsed(t *testing.T) {
 		}
 		p.untilClosed()
 	})
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	f.dial(t, get())
 	f.outcome(t)
 	<-closed
@@ -274,7 +274,7 @@ func TestUnaskedAnswerGoesToNobody(t *testing.T) {
 		said <- struct{}{}
 		p.untilClosed()
 	})
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	f.dial(t, get())
 	f.outcome(t)
 	said <- struct{}{}
@@ -287,7 +287,7 @@ func TestUnaskedAnswerGoesToNobody(t *testing.T) {
 
 func TestSurplusAnswerEndsTheConnection(t *testing.T) {
 	s := saying(t, whole+"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsomebody's", false)
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	for range 3 {
 		if _, body, err := f.dial(t, get()).answer(t, "GET"); body != "whole" || err != nil {
 			t.Errorf("%q, %v", body, err)
@@ -298,7 +298,7 @@ func TestSurplusAnswerEndsTheConnection(t *testing.T) {
 
 func TestConnectionsAreReused(t *testing.T) {
 	s := saying(t, whole, false)
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	client := f.dial(t, "")
 	for range 5 {
 		client.send(t, get())

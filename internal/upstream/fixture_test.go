@@ -16,15 +16,20 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tykctl/tykctl/internal/http1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// paths are the two ways a request may take; what is said of one holds of both.
-var paths = []string{"lean", "proxy"}
+// paths are the two ways a request may take, each behind net/http's server and
+// behind ours; what is said of one holds of all.
+var paths = []string{"lean", "proxy", "lean" + behindHTTP1, "proxy" + behindHTTP1}
 
-// overBoth runs a test over both ways.
-func overBoth(t *testing.T, test func(t *testing.T, path string)) {
+const behindHTTP1 = " behind http1"
+
+// overAll runs a test over all ways.
+func overAll(t *testing.T, test func(t *testing.T, path string)) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) { test(t, path) })
 	}
@@ -56,15 +61,31 @@ func newFront(t *testing.T, path, addr string, change ...func(*Options)) *front 
 		c(&o)
 	}
 	f := &front{Upstream: New(o), outcomes: make(chan outcome, 64)}
-	f.lean = f.lean && path == "lean"
+	way, plainly := strings.CutSuffix(path, behindHTTP1)
+	f.lean = f.lean && way == "lean"
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
 	f.Config.Protocols = new(http.Protocols)
 	f.Config.Protocols.SetHTTP1(true)
 	f.Config.Protocols.SetUnencryptedHTTP2(true)
-	f.Start()
-	t.Cleanup(f.Close)
+	if plainly {
+		f.startHTTP1(t)
+	} else {
+		f.Start()
+		t.Cleanup(f.Close)
+	}
 	t.Cleanup(f.Drain)
 	return f
+}
+
+func (f *front) startHTTP1(t *testing.T) {
+	s, ended := http1.New(f.Config), make(chan error, 1)
+	f.URL = "http://" + f.Listener.Addr().String()
+	go func() { ended <- s.Serve(f.Listener) }()
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-ended); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 }
 
 func (f *front) serve(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ import (
 // A backend whose header comes byte by byte is not waited for longer than one
 // that says nothing.
 func TestHeaderMustComeInTime(t *testing.T) {
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		s := newScript(t, func(p *peer) {
 			p.request()
 			for range time.Tick(20 * time.Millisecond) {
@@ -44,7 +44,7 @@ func TestShortBodyIsReadBeforeAConnectionIsTaken(t *testing.T) {
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}
 	})
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	idle := func() int {
 		f.pool.mu.Lock()
 		defer f.pool.mu.Unlock()

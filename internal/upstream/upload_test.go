@@ -12,7 +12,7 @@ import (
 )
 
 func TestUploads(t *testing.T) {
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		f := newFront(t, path, echoing(t))
 		for _, size := range []int{1, inlineBody, inlineBody + 1, pieceSize, 3 << 20} {
 			for _, chunked := range []bool{false, true} {
@@ -51,7 +51,7 @@ func TestUploadLeavesNoDeadlineBehind(t *testing.T) {
 		p.say(whole)
 		p.untilClosed()
 	})
-	f := newFront(t, "lean", s.addr, func(o *Options) { o.ResponseTimeout = 300 * time.Millisecond })
+	f := newFront(t, "lean"+behindHTTP1, s.addr, func(o *Options) { o.ResponseTimeout = 300 * time.Millisecond })
 	f.dial(t, request("POST", "Content-Length: "+strconv.Itoa(inlineBody+1))+strings.Repeat("x", inlineBody+1))
 	expect(t, "error", f.outcome(t).err, nil)
 	late := time.NewTimer(400 * time.Millisecond)
@@ -80,7 +80,7 @@ func TestUploadLeavesTheConnectionUsable(t *testing.T) {
 			p.say(whole)
 		}
 	})
-	f := newFront(t, "lean", s.addr)
+	f := newFront(t, "lean"+behindHTTP1, s.addr)
 	client := f.dial(t, "")
 	for range 3 {
 		client.send(t, request("POST", "Content-Length: "+strconv.Itoa(inlineBody+1))+strings.Repeat("x", inlineBody+1))
@@ -102,7 +102,7 @@ func TestAnswerBeforeTheBodyHasCome(t *testing.T) {
 				p.say("HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nwhole")
 				p.untilClosed()
 			})
-			f := newFront(t, "lean", s.addr)
+			f := newFront(t, "lean"+behindHTTP1, s.addr)
 			client := f.dial(t, request("POST", framing)+"1\r\nx\r\n") // and no more of it
 			res, body, err := client.answer(t, "POST")
 			if err != nil || body != "whole" {
@@ -117,7 +117,7 @@ func TestAnswerBeforeTheBodyHasCome(t *testing.T) {
 
 // Both directions may stream at the same time.
 func TestConversation(t *testing.T) {
-	f := newFront(t, "lean", echoing(t))
+	f := newFront(t, "lean"+behindHTTP1, echoing(t))
 	client := f.dial(t, request("POST", "Transfer-Encoding: chunked"))
 	client.send(t, "4\r\nping\r\n")
 	res, err := http.ReadResponse(client.in, nil)
@@ -156,7 +156,7 @@ func TestClientsFaultsInABody(t *testing.T) {
 		"a stall between chunks": {request("POST", "Transfer-Encoding: chunked") + "4\r\nbody\r\n", hurry, ErrBody},
 	} {
 		t.Run(name, func(t *testing.T) {
-			overBoth(t, func(t *testing.T, path string) {
+			overAll(t, func(t *testing.T, path string) {
 				s := newScript(t, func(p *peer) {
 					p.request()
 					p.untilClosed()
@@ -178,7 +178,7 @@ func TestClientsFaultsInABody(t *testing.T) {
 
 // An upload lives as long as it moves, however long that is.
 func TestSlowUploadLives(t *testing.T) {
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		s := newScript(t, func(p *peer) {
 			p.request()
 			_, _ = io.CopyN(io.Discard, p.in, inlineBody+1)
@@ -219,7 +219,7 @@ func TestContinueIsAskedOfTheBackend(t *testing.T) {
 				}
 				p.untilClosed()
 			})
-			f := newFront(t, "lean", s.addr)
+			f := newFront(t, "lean"+behindHTTP1, s.addr)
 			client := f.dial(t, request("POST", "Content-Length: 4", "Expect: 100-continue"))
 			res, _, err := client.answer(t, "POST")
 			if err != nil {
