@@ -225,6 +225,7 @@ func (c *conn) exchange() (another bool) {
 			another = false
 		}
 	}()
+	c.ctx.begin()
 	c.w.begin()
 	c.server.rest.Handler.ServeHTTP(&c.w, c.r)
 	c.ctx.finish()

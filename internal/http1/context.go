@@ -16,6 +16,7 @@ type requestContext struct {
 	conn *conn
 
 	mu       sync.Mutex
+	open     bool            // a request is under way
 	under    context.Context // what Done is of; nil until it is asked for
 	cancel   context.CancelFunc
 	left     bool          // the client is gone
@@ -31,6 +32,9 @@ func (x *requestContext) Deadline() (deadline time.Time, ok bool) { return time.
 func (x *requestContext) Done() <-chan struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if !x.open {
+		return ended.Done()
+	}
 	if x.under == nil {
 		x.under, x.cancel = context.WithCancel(context.Background())
 		if x.left {
@@ -48,7 +52,7 @@ func (x *requestContext) Done() <-chan struct{} {
 func (x *requestContext) Err() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.left {
+	if x.left || !x.open {
 		return context.Canceled
 	}
 	return nil
@@ -136,6 +140,15 @@ func (x *requestContext) stopped(err error) {
 	}
 }
 
+// begin is for a request. Before that, and after finish, the context has ended: a
+// timer of what was derived from it may still ask for Done, and must not have an
+// idle connection watched.
+func (x *requestContext) begin() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.open, x.left = true, false
+}
+
 // finish ends the context of the request, and the watch.
 func (x *requestContext) finish() {
 	x.mu.Lock()
@@ -146,10 +159,17 @@ func (x *requestContext) finish() {
 		}
 	}
 	watching := x.watching
-	x.under, x.cancel, x.left, x.due, x.watching = nil, nil, false, false, nil
+	x.open, x.under, x.cancel, x.due, x.watching = false, nil, nil, false, nil
 	x.mu.Unlock()
 	if watching != nil {
 		_ = x.conn.setReadDeadline(time.Now())
 		<-watching
 	}
 }
+
+// ended is a context that has ended.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
