@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 )
 
-// body is a request's body, of declared length. Unlike the rest of a request it is
-// not used again: who reads it too late must not get what belongs to the next one.
+// body is a request's body, of declared length. Who reads it too late does not get
+// what belongs to the next request.
 type body struct {
-	conn  *conn
-	ended atomic.Bool // all of it was read
+	of    *request
+	ended atomic.Bool // all of it was read, or there is none
 
 	mu     sync.Mutex // held by Read
 	left   int64
@@ -29,18 +29,18 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.left == 0:
 		return 0, io.EOF
 	}
-	n, err := b.conn.readBody(p[:min(int64(len(p)), b.left)])
+	n, err := b.of.conn.readBody(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	switch {
 	case b.left == 0:
 		b.ended.Store(true)
-		b.conn.ctx.mayWatch()
+		b.of.ctx.mayWatch()
 		return n, io.EOF
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		b.conn.ctx.gone()
+		b.of.ctx.gone()
 	}
 	return n, err
 }

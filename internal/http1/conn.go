@@ -48,23 +48,30 @@ type conn struct {
 	deadlines sync.Mutex // orders those of reading
 	deadline  time.Time  // of reading, as it was set last
 
-	r      *http.Request
-	blank  http.Request // what r is between requests
-	url    url.URL
-	values []string // of r's header
-	body   *body    // nil without one
+	r     *request // the one under way; nil between two
+	blank http.Request
+	w     response
+}
+
+// request is what a handler gets. Nothing of it is used for another one: a goroutine
+// that a handler leaves behind may still look at it.
+type request struct {
+	*http.Request
+	conn   *conn
 	ctx    requestContext
-	w      response
+	body   body
+	url    url.URL
+	values [16]string // of its header, as far as they go
+	used   int
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{Conn: nc, server: s, since: time.Now(), own: make([]byte, readBuffer)}
 	c.buf = c.own
-	c.ctx.conn = c
-	c.r = new(http.Request).WithContext(&c.ctx)
-	c.r.Proto, c.r.ProtoMajor, c.r.ProtoMinor = "HTTP/1.1", 1, 1
-	c.r.Header, c.r.Body, c.r.RemoteAddr = http.Header{}, http.NoBody, nc.RemoteAddr().String()
-	c.blank = *c.r
+	c.blank = http.Request{
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: http.NoBody, RemoteAddr: nc.RemoteAddr().String(),
+	}
 	c.w = response{conn: c, header: http.Header{}, out: make([]byte, 0, writeBuffer)}
 	return c
 }
@@ -101,14 +108,20 @@ func (c *conn) next() error {
 	if err != nil {
 		return err
 	}
-	if err := c.parseHead(head); err != nil {
+	r := &request{conn: c}
+	r.ctx.of, r.body.of = r, r
+	r.Request = c.blank.WithContext(&r.ctx)
+	r.Header = http.Header{}
+	if err := r.parseHead(head); err != nil {
 		return err
 	}
 	c.start += len(head)
-	if c.r.ContentLength > 0 {
-		c.body = &body{conn: c, left: c.r.ContentLength}
-		c.r.Body = c.body
+	if r.body.left = r.ContentLength; r.body.left > 0 {
+		r.Body = &r.body
+	} else {
+		r.body.ended.Store(true)
 	}
+	c.r = r
 	return nil
 }
 
@@ -225,13 +238,12 @@ func (c *conn) exchange() (another bool) {
 			another = false
 		}
 	}()
-	c.ctx.begin()
 	c.w.begin()
-	c.server.rest.Handler.ServeHTTP(&c.w, c.r)
-	c.ctx.finish()
+	c.server.rest.Handler.ServeHTTP(&c.w, c.r.Request)
+	c.r.ctx.finish()
 	another = c.w.finish()
 	left := c.finishBody()
-	c.clearHeader()
+	c.r = nil
 	if !another && (left || c.start < c.end) {
 		c.lingerOn()
 	}
@@ -240,16 +252,11 @@ func (c *conn) exchange() (another bool) {
 
 // finishBody ends the request's body. It reports whether there is more of it.
 func (c *conn) finishBody() (left bool) {
-	b := c.body
-	if b == nil {
-		return false
-	}
-	c.body = nil
-	if b.ended.Load() {
+	if c.r.body.ended.Load() {
 		return false
 	}
 	_ = c.setReadDeadline(time.Now()) // for whoever still reads
-	b.end()
+	c.r.body.end()
 	return true
 }
 
@@ -258,7 +265,7 @@ func (c *conn) abort(p any) {
 	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 		c.server.logf("http1: panic serving %v: %v\n%s", c.r.RemoteAddr, p, debug.Stack())
 	}
-	c.ctx.finish()
+	c.r.ctx.finish()
 	c.finishBody()
 	c.w.abort()
 }

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// requestContext is the context of a connection's requests, one after the other. A
-// request's ends when it has been answered, or when its client leaves; but nobody
-// looks out for that before somebody has asked for Done and some time has passed.
+// requestContext is the context of a request. It ends when that has been answered, or
+// when its client leaves; but nobody looks out for that before somebody has asked for
+// Done and some time has passed.
 type requestContext struct {
-	conn *conn
+	of *request
 
 	mu       sync.Mutex
-	open     bool            // a request is under way
+	over     bool            // the request has been answered
 	under    context.Context // what Done is of; nil until it is asked for
 	cancel   context.CancelFunc
 	left     bool          // the client is gone
@@ -32,17 +32,12 @@ func (x *requestContext) Deadline() (deadline time.Time, ok bool) { return time.
 func (x *requestContext) Done() <-chan struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.open {
-		return ended.Done()
-	}
 	if x.under == nil {
 		x.under, x.cancel = context.WithCancel(context.Background())
-		if x.left {
+		if x.left || x.over {
 			x.cancel()
-		} else if x.timer == nil {
-			x.timer = time.AfterFunc(patience, x.becomeDue)
 		} else {
-			x.timer.Reset(patience)
+			x.timer = time.AfterFunc(patience, x.becomeDue)
 		}
 	}
 	return x.under.Done()
@@ -52,7 +47,7 @@ func (x *requestContext) Done() <-chan struct{} {
 func (x *requestContext) Err() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.left || !x.open {
+	if x.left || x.over {
 		return context.Canceled
 	}
 	return nil
@@ -62,9 +57,9 @@ func (x *requestContext) Err() error {
 func (x *requestContext) Value(key any) any {
 	switch key {
 	case http.ServerContextKey:
-		return x.conn.server.rest
+		return x.of.conn.server.rest
 	case http.LocalAddrContextKey:
-		return x.conn.LocalAddr()
+		return x.of.conn.LocalAddr()
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -91,10 +86,8 @@ func (x *requestContext) leave() {
 func (x *requestContext) becomeDue() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.under != nil { // or the request is over
-		x.due = true
-		x.watch()
-	}
+	x.due = true
+	x.watch()
 }
 
 // mayWatch is called when all of the request has been read.
@@ -107,8 +100,8 @@ func (x *requestContext) mayWatch() {
 // watch begins to read what follows the request, if it is time: only so is it seen
 // that the client leaves. What it sends meanwhile stays in the connection's buffer.
 func (x *requestContext) watch() {
-	c := x.conn
-	if !x.due || x.left || x.watching != nil || c.body != nil && !c.body.ended.Load() {
+	c := x.of.conn
+	if !x.due || x.left || x.over || x.watching != nil || !x.of.body.ended.Load() {
 		return
 	}
 	if c.setReadDeadline(time.Time{}) != nil {
@@ -140,36 +133,20 @@ func (x *requestContext) stopped(err error) {
 	}
 }
 
-// begin is for a request. Before that, and after finish, the context has ended: a
-// timer of what was derived from it may still ask for Done, and must not have an
-// idle connection watched.
-func (x *requestContext) begin() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.open, x.left = true, false
-}
-
 // finish ends the context of the request, and the watch.
 func (x *requestContext) finish() {
 	x.mu.Lock()
+	x.over = true
 	if x.under != nil {
 		x.cancel()
-		if x.timer != nil {
-			x.timer.Stop()
-		}
+	}
+	if x.timer != nil {
+		x.timer.Stop()
 	}
 	watching := x.watching
-	x.open, x.under, x.cancel, x.due, x.watching = false, nil, nil, false, nil
 	x.mu.Unlock()
 	if watching != nil {
-		_ = x.conn.setReadDeadline(time.Now())
+		_ = x.of.conn.setReadDeadline(time.Now())
 		<-watching
 	}
 }
-
-// ended is a context that has ended.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()

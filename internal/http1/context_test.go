@@ -94,9 +94,35 @@ func TestWhatComesWhileTheClientIsWatched(t *testing.T) {
 	}
 }
 
+// A timer may end what was derived from a request's context when that is over. The
+// connection must not be watched for it: two would read from it.
+func TestAContextIsAskedTooLate(t *testing.T) {
+	contexts := make(chan context.Context, 1)
+	_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) { contexts <- r.Context() }, nil)
+	c := dial(t, addr, "")
+	for range 2 {
+		c.send(get)
+		c.answer("GET")
+		ctx := <-contexts
+		select {
+		case <-ctx.Done():
+		default:
+			t.Error("it has not ended")
+		}
+		if err := ctx.Err(); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		derived, cancel := context.WithCancel(ctx)
+		if derived.Err() == nil {
+			t.Error("what is derived from it has not ended")
+		}
+		cancel()
+	}
+}
+
 // watched tells whether it is looked out for the client's leaving.
 func watched(w http.ResponseWriter) bool {
-	x := &w.(*response).conn.ctx
+	x := &w.(*response).conn.r.ctx
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.watching != nil

@@ -11,12 +11,11 @@ import (
 // errNotPlain means that a request is for the other server.
 var errNotPlain = errors.New("the request is not plain")
 
-// parseHead reads a header, which ends in an empty line, into c.r. What it does not
-// know to mean the same to everybody is [errNotPlain].
-func (c *conn) parseHead(head string) error {
-	r := c.r
+// parseHead reads a header, which ends in an empty line. What it does not know to mean
+// the same to everybody is [errNotPlain].
+func (r *request) parseHead(head string) error {
 	line, rest, _ := strings.Cut(head, "\r\n")
-	if err := c.parseRequestLine(line); err != nil {
+	if err := r.parseRequestLine(line); err != nil {
 		return err
 	}
 	hosts, lengths := 0, 0
@@ -45,7 +44,7 @@ func (c *conn) parseHead(head string) error {
 		case "Transfer-Encoding", "Trailer", "Upgrade", "Expect", "Pragma":
 			return errNotPlain // net/http makes a Cache-Control of Pragma
 		}
-		c.addField(name, value)
+		r.addField(name, value)
 	}
 	if hosts != 1 || !consistsOf(r.Host, &hostBytes) || lengths > 1 {
 		return errNotPlain
@@ -54,24 +53,24 @@ func (c *conn) parseHead(head string) error {
 }
 
 // parseRequestLine reads METHOD SP /target SP HTTP/1.1.
-func (c *conn) parseRequestLine(line string) error {
+func (r *request) parseRequestLine(line string) error {
 	method, rest, _ := strings.Cut(line, " ")
 	target, version, _ := strings.Cut(rest, " ")
 	if !consistsOf(method, &upperBytes) || version != "HTTP/1.1" ||
 		!strings.HasPrefix(target, "/") || !consistsOf(target, &printableBytes) {
 		return errNotPlain
 	}
-	c.r.Method, c.r.RequestURI, c.r.URL = method, target, &c.url
+	r.Method, r.RequestURI, r.URL = method, target, &r.url
 	path, query, asked := strings.Cut(target, "?")
 	if consistsOf(path, &pathBytes) && (query != "") == asked {
-		c.url = url.URL{Path: path, RawQuery: query}
+		r.url = url.URL{Path: path, RawQuery: query}
 		return nil
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
 		return errNotPlain
 	}
-	c.r.URL = u
+	r.URL = u
 	return nil
 }
 
@@ -107,24 +106,17 @@ func parseConnection(value string, before bool) (last, ok bool) {
 	return false, false
 }
 
-// addField puts a value into an array that all fields share.
-func (c *conn) addField(name, value string) {
-	h := c.r.Header
-	if before, ok := h[name]; ok {
-		h[name] = append(before, value)
+// addField makes no array for each of the first values.
+func (r *request) addField(name, value string) {
+	before, ok := r.Header[name]
+	if ok || r.used == len(r.values) {
+		r.Header[name] = append(before, value)
 		return
 	}
-	i := len(c.values)
-	c.values = append(c.values, value)
-	h[name] = c.values[i : i+1 : i+1]
-}
-
-// clearHeader lets go of what a client has sent.
-func (c *conn) clearHeader() {
-	clear(c.r.Header)
-	clear(c.values)
-	c.values = c.values[:0]
-	*c.r = c.blank
+	i := r.used
+	r.used++
+	r.values[i] = value
+	r.Header[name] = r.values[i:r.used:r.used]
 }
 
 // set is a set of bytes.

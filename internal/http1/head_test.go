@@ -24,7 +24,7 @@ func read(raw string) (*http.Request, bool) {
 	if c.end == 0 || c.next() != nil {
 		return nil, false
 	}
-	return c.r, true
+	return c.r.Request, true
 }
 
 // requests are what the fuzzing begins with. Those that are plain come first.

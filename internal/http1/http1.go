@@ -8,10 +8,10 @@
 // far, and stays there. So malformed requests, too, are refused by that, in its
 // words; and what this package takes, net/http would have read alike.
 //
-// What it saves: no goroutine that reads in the background of each request, no
-// copy of the answer's header, and a request, its header and its writer that are
-// used again for the next one on the connection. A handler must therefore keep
-// none of the three when it returns.
+// What it saves: a goroutine that reads in the background of each request, a copy of
+// the answer's header, and most of what is made anew for each. The writer and its
+// header are used again, so a handler must not touch them when it has returned; the
+// request it may keep.
 package http1
 
 import (

@@ -50,6 +50,27 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// As at net/http's server, an answer during the shutdown says that it is the last.
+func TestTheLastAnswerSaysSo(t *testing.T) {
+	under, let := make(chan bool), make(chan bool)
+	s, addr := serve(t, func(http.ResponseWriter, *http.Request) {
+		under <- true
+		<-let
+	}, nil)
+	c := dial(t, addr, get)
+	<-under
+	ended := make(chan error)
+	go func() { ended <- s.Shutdown(t.Context()) }()
+	eventually(t, s.closing.Load)
+	close(let)
+	if res, _ := c.answer("GET"); !res.last {
+		t.Error("it does not")
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAShutdownThatLastsTooLong(t *testing.T) {
 	under := make(chan bool)
 	s, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) {

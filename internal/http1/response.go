@@ -13,7 +13,12 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-const writeBuffer = 4 << 10
+const (
+	writeBuffer = 4 << 10
+	// fewFields is how many an ordinary header has at most. A map that has held more is
+	// not used again: it never shrinks.
+	fewFields = 64
+)
 
 // response writes answers, one after the other. An answer whose handler declares no
 // Content-Length goes in chunks, unless it has no body at all. The type of its
@@ -63,7 +68,7 @@ func (w *response) WriteHeader(status int) {
 	w.bodiless = w.conn.r.Method == http.MethodHead || forbidsBody(status)
 	w.startLine(status)
 	w.fields(status)
-	if w.last || w.conn.mayBeSending() {
+	if w.last || w.conn.mayBeSending() || w.conn.server.closing.Load() {
 		w.last = true
 		w.field("Connection", "close")
 	}
@@ -265,7 +270,7 @@ func (w *response) write(p []byte) {
 		return
 	}
 	if _, w.err = w.conn.Write(p); w.err != nil {
-		w.conn.ctx.gone()
+		w.conn.r.ctx.gone()
 	}
 }
 
@@ -308,7 +313,9 @@ func (w *response) finish() bool {
 		w.out = append(w.out, "\r\n"...)
 	}
 	w.send()
-	clear(w.header)
+	if clear(w.header); len(w.names) > fewFields {
+		w.header, w.names = http.Header{}, nil
+	}
 	short := w.length >= 0 && !w.bodiless && w.written < w.length
 	return w.err == nil && !w.last && !short
 }
@@ -332,7 +339,7 @@ func (w *response) abort() {
 }
 
 // mayBeSending reports whether the client has still to send some of its request.
-func (c *conn) mayBeSending() bool { return c.body != nil && !c.body.ended.Load() }
+func (c *conn) mayBeSending() bool { return !c.r.body.ended.Load() }
 
 // forbidsBody reports whether an answer of this status never has one, RFC 9110, 6.4.1.
 func forbidsBody(status int) bool {

@@ -102,6 +102,9 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		err = classify(r.Context(), e, b.verdict(r.Context()))
 	}
 	defer func() {
+		if b.remains() {
+			b.stop()
+		}
 		if p := recover(); p != nil {
 			if aborted, ok := p.(error); !ok || !errors.Is(aborted, http.ErrAbortHandler) {
 				panic(p)
@@ -114,9 +117,6 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		sent.Body = b // net/http's server looks at the kind of the request's own
 	}
 	proxy.ServeHTTP(&hinting{w, own}, sent)
-	if b.remains() {
-		b.stop()
-	}
 	return status, err
 }
 
