@@ -14,7 +14,7 @@ func (s *Server) front(next http.Handler) http.Handler {
 		if s.draining.Load() || doubtful(r) {
 			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
 		}
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 && r.ProtoMajor == 1 {
 			// For whoever reads the body, if it is only the server that discards it.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Timeouts.Read))
 		}

@@ -70,7 +70,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	defer wait.end()
 	var b *body
 	if r.ContentLength != 0 {
-		b = newBody(w, r.Body, &u.opts)
+		b = newBody(w, r, &u.opts)
 		b.sending = wait
 	}
 	own := maps.Clone(w.Header())
@@ -90,6 +90,8 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			answer.Body = newTunnel(tunnel, u.draining)
 		case answer.ProtoMajor == 1: // an HTTP/2 backend is kept an eye on by pings
 			answer.Body = &timely{answer.Body, &stall{timeout: u.opts.ResponseTimeout, leave: leave}}
+		case b != nil && r.ProtoMajor == 2: // HTTP/2 all the way may be a conversation, as in gRPC
+			b.wait(true)
 		}
 		wait.end()
 		return nil
@@ -106,7 +108,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			if aborted, ok := p.(error); !ok || !errors.Is(aborted, http.ErrAbortHandler) {
 				panic(p)
 			}
-			err = cut(r.Context(), errBroken)
+			err = cut(r.Context(), errBroken, b.verdict(r.Context()))
 		}
 	}()
 	sent := r.WithContext(ctx)

@@ -25,6 +25,7 @@ type body struct {
 	left    int64 // bytes that may still come
 	client  *http.ResponseController
 	timeout time.Duration
+	http2   bool   // whose deadline would end the body between two reads as well
 	sending *stall // runs while a piece is being sent; may be nil
 	failed  atomic.Pointer[error]
 	ended   atomic.Bool // all of it was read
@@ -35,12 +36,15 @@ type body struct {
 	stopped bool
 }
 
-func newBody(w http.ResponseWriter, r io.Reader, o *Options) *body {
+func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
 	left := o.MaxBody
 	if left == 0 {
 		left = math.MaxInt64 - 1
 	}
-	return &body{Reader: r, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout}
+	return &body{
+		Reader: r.Body, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
+		http2: r.ProtoMajor == 2,
+	}
 }
 
 var errStopped = errors.New("the rest of the body is not wanted")
@@ -58,6 +62,9 @@ func (b *body) Read(p []byte) (int, error) {
 		b.sending.pause()
 	}
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	if b.http2 {
+		b.wait(false)
+	}
 	if b.left -= int64(n); b.left < 0 {
 		n, err = 0, ErrBodyTooLarge
 	}
@@ -88,6 +95,19 @@ func (b *body) allow() bool {
 		_ = b.client.SetReadDeadline(time.Now().Add(b.timeout)) // not every server has deadlines
 	}
 	return !b.stopped
+}
+
+// wait lets the client take any time, until the next Read; or for good, when there
+// is no telling who is to speak next.
+func (b *body) wait(forGood bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if forGood {
+		b.timeout = 0
+	}
+	if !b.stopped {
+		_ = b.client.SetReadDeadline(time.Time{})
+	}
 }
 
 // stop ends a Read that is under way and refuses further ones.
