@@ -105,6 +105,50 @@ func TestConversationMayFallSilent(t *testing.T) {
 	}
 }
 
+// The backend may have the last word: what it ends is over at once for the client,
+// who has not, and nothing reads what that goes on to say.
+func TestBackendEndsAConversation(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end     func()
+		whole   bool
+		outcome error
+	}{
+		"in order": {func() {}, true, nil},
+		"abruptly": {func() { panic(http.ErrAbortHandler) }, false, ErrCut},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := conversing(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Trailer", "Status")
+				_, _ = io.CopyN(w, r.Body, 4)
+				_ = http.NewResponseController(w).Flush()
+				_, _ = io.CopyN(io.Discard, r.Body, 4)
+				w.Header().Set("Status", "done")
+				tt.end()
+			}, func(t *testing.T, c *http.Client) {
+				body, say := io.Pipe()
+				go func() { _, _ = io.WriteString(say, "ping") }()
+				res, err := c.Post("http://front/", "", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Body.Close()
+				_, _ = io.WriteString(say, "pong")
+				start := time.Now()
+				_, err = io.Copy(io.Discard, res.Body)
+				if whole := err == nil && res.Trailer.Get("Status") == "done"; whole != tt.whole {
+					t.Errorf("%v, trailer %v", err, res.Trailer)
+				}
+				if late := time.Since(start); late != 0 {
+					t.Errorf("after %s", late)
+				}
+			})
+			if !errors.Is(got, tt.outcome) || errors.Is(got, ErrBody) {
+				t.Errorf("%v, want %v", got, tt.outcome)
+			}
+		})
+	}
+}
+
 // Until then a client that stalls is left; but its time runs only while it is
 // waited for, not while the backend takes what it has sent.
 func TestWhoStallsInAnUpload(t *testing.T) {

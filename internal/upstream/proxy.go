@@ -73,6 +73,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		b = newBody(w, r, &u.opts)
 		b.sending = wait
 	}
+	defer b.stop()
 	own := maps.Clone(w.Header())
 
 	// A copy for each request lets its outcome be a local variable, with no
@@ -90,8 +91,11 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			answer.Body = newTunnel(tunnel, u.draining)
 		case answer.ProtoMajor == 1: // an HTTP/2 backend is kept an eye on by pings
 			answer.Body = &timely{answer.Body, &stall{timeout: u.opts.ResponseTimeout, leave: leave}}
-		case b != nil && r.ProtoMajor == 2: // HTTP/2 all the way may be a conversation, as in gRPC
-			b.wait(true)
+		case b != nil:
+			answer.Body = &conversation{answer.Body, b}
+			if r.ProtoMajor == 2 {
+				b.converse()
+			}
 		}
 		wait.end()
 		return nil
@@ -116,13 +120,22 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		sent.Body = b // net/http's server looks at the kind of the request's own
 	}
 	proxy.ServeHTTP(&hinting{w, own}, sent)
-	if b.remains() {
-		b.stop()
-	}
 	return status, err
 }
 
 var errBroken = errors.New("it broke off")
+
+// conversation is the body of an HTTP/2 answer whose request may still be under
+// way, as in gRPC. [http.Transport] closes it only when nobody reads the request's.
+type conversation struct {
+	io.ReadCloser
+	request *body
+}
+
+func (c *conversation) Close() error {
+	c.request.stop()
+	return c.ReadCloser.Close()
+}
 
 // rewrite makes the request that the backend gets.
 func (u *Upstream) rewrite(pr *httputil.ProxyRequest, out *Outgoing) {

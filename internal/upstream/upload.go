@@ -62,15 +62,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.sending.pause()
 	}
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
-	if b.http2 {
-		b.wait(false)
-	}
+	wanted := b.pause()
 	if b.left -= int64(n); b.left < 0 {
 		n, err = 0, ErrBodyTooLarge
 	}
 	switch {
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
+	case err != nil && !wanted:
+		err = errStopped // and no fault
 	case err != nil:
 		fault := err // kept, which err itself rarely is
 		b.failed.CompareAndSwap(nil, &fault)
@@ -97,21 +97,33 @@ func (b *body) allow() bool {
 	return !b.stopped
 }
 
-// wait lets the client take any time, until the next Read; or for good, when there
-// is no telling who is to speak next.
-func (b *body) wait(forGood bool) {
+// pause is when nothing is read: the client's time does not run. It reports whether
+// the rest is still wanted.
+func (b *body) pause() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if forGood {
-		b.timeout = 0
+	if b.http2 && !b.stopped {
+		_ = b.client.SetReadDeadline(time.Time{})
 	}
+	return !b.stopped
+}
+
+// converse gives the client any time from now on: there is no telling whether it or
+// the backend is to speak next.
+func (b *body) converse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.timeout = 0
 	if !b.stopped {
 		_ = b.client.SetReadDeadline(time.Time{})
 	}
 }
 
-// stop ends a Read that is under way and refuses further ones.
+// stop ends a Read that is under way and refuses further ones, if there is a rest.
 func (b *body) stop() {
+	if !b.remains() {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
