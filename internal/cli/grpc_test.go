@@ -92,6 +92,34 @@ func TestGRPC(t *testing.T) {
 	}
 }
 
+// A server may end a stream whose client has not, and its status is what counts.
+func TestGRPCServerEndsAStream(t *testing.T) {
+	ca := newIssuer(t)
+	w := startGRPC(t, ca)
+	key := w.token(grant{routes: []string{"POST /grpc.testing.TestService/*"}})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stream, err := testgrpc.NewTestServiceClient(w.grpc(t, ca, key.JWT)).FullDuplexCall(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, say := range []*testgrpc.StreamingOutputCallRequest{
+		{ResponseParameters: []*testgrpc.ResponseParameters{{Size: 10}}},
+		{ResponseStatus: &testgrpc.EchoStatus{Code: int32(codes.FailedPrecondition), Message: "no more"}},
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(say); err != nil {
+			t.Fatal(err)
+		}
+		_, err = stream.Recv()
+	}
+	if s := status.Convert(err); s.Code() != codes.FailedPrecondition || s.Message() != "no more" {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 // A refusal is no gRPC: its client makes a status of HTTP's, and quotes the body.
 func TestGRPCRefusals(t *testing.T) {
 	ca := newIssuer(t)
