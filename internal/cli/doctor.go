@@ -50,9 +50,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything that the gateway needs, and say what to do",
-		Long: `Checks the configuration, the secrets, Redis, the backend and the system, and says
-what to do about each thing that is not as it should be. It changes nothing:
-what Redis' user may do is tried on names that no key has.
+		Long: `Checks the configuration, the secrets, the certificate, Redis, the backend and the
+system, and says what to do about each thing that is not as it should be. It
+changes nothing: what Redis' user may do is tried on names that no key has.
 
 Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 4 Redis unreachable.`,
 		Example: `  tykctl doctor --config /etc/tykctl/config.json --env
@@ -98,7 +98,7 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 		all.Go(func() { redis, away = examineRedis(ctx, cfg) })
 		all.Go(func() { backend = examineBackend(ctx, cfg.Application.TargetHost) })
 		all.Wait()
-		findings = slices.Concat(findings, judgeSecrets(cfg), redis, backend)
+		findings = slices.Concat(findings, judgeSecrets(cfg), judgeCertificate(cfg.Server.TLS, a.now()), redis, backend)
 	}
 	findings = slices.Concat(findings, judgeFiles(openFiles()))
 	failed := 0

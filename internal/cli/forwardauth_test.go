@@ -69,6 +69,8 @@ func TestForwardAuthWithNginx(t *testing.T) {
 		return err == nil
 	})
 	key := w.token(grant{limit: 2, window: forever, routes: []string{"GET /allowed/*", "POST /allowed/*"}})
+	// reason is the gateway's, found by the id that clients and the backend get.
+	reason := func(h http.Header) any { return w.log.find("request_id", h.Get("X-Request-Id"))["reason"] }
 
 	if r := nginx.get("/allowed/it?a=%zz", key.JWT); r.StatusCode != 200 || r.body != "hello\n" || !strings.HasPrefix(r.Header.Get("RateLimit"), `"default";r=1`) {
 		t.Errorf("admitted: %d %s %v", r.StatusCode, r.body, r.Header)
@@ -76,8 +78,8 @@ func TestForwardAuthWithNginx(t *testing.T) {
 	if r := nginx.get("/allowed/it", ""); r.StatusCode != 401 || r.Header.Get("Www-Authenticate") != `Bearer realm="tykctl"` {
 		t.Errorf("without a token: %d %v", r.StatusCode, r.Header)
 	}
-	if r := nginx.get("/other", key.JWT); r.StatusCode != 403 {
-		t.Errorf("another route: %d", r.StatusCode)
+	if r := nginx.get("/other", key.JWT); r.StatusCode != 403 || reason(r.Header) != "route_forbidden" {
+		t.Errorf("another route: %d %v", r.StatusCode, r.Header)
 	}
 	if r := nginx.do("DELETE", "/allowed/it", key.JWT, nil); r.StatusCode != 403 {
 		t.Errorf("another method: %d", r.StatusCode)
@@ -85,7 +87,8 @@ func TestForwardAuthWithNginx(t *testing.T) {
 	if r := nginx.do("POST", "/allowed/it", key.JWT, strings.NewReader("a body that the gateway need not see")); r.StatusCode != 200 {
 		t.Errorf("with a body: %d %s", r.StatusCode, r.body)
 	}
-	if r := nginx.get("/allowed/it", key.JWT); r.StatusCode != 429 || r.Header.Get("Retry-After") == "" {
+	if r := nginx.get("/allowed/it", key.JWT); r.StatusCode != 429 || reason(r.Header) != "rate_limited" ||
+		r.Header.Get("Retry-After") == "" || !strings.HasPrefix(r.Header.Get("RateLimit"), `"default";r=0`) {
 		t.Errorf("over the limit: %d %v", r.StatusCode, r.Header)
 	}
 	if r := nginx.raw("GET /allowed//it HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + key.JWT + "\r\n\r\n"); r.StatusCode != 400 {
@@ -107,6 +110,9 @@ func TestForwardAuthWithNginx(t *testing.T) {
 	for _, r := range seen {
 		if got := r.Header.Get("X-Api-Key-Hash"); got != ledger.KeyHash(key.APIKey) {
 			t.Errorf("X-Api-Key-Hash: %q", got)
+		}
+		if reason(r.Header) != "ok" {
+			t.Errorf("X-Request-Id: %q", r.Header.Get("X-Request-Id"))
 		}
 	}
 	if n := len(w.backend.requests()); n != 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"fmt"
 	"math"
 	"strings"
@@ -16,6 +17,7 @@ const (
 	slowShare      = 4               // a round trip beyond this part of redis.timeout is slow
 	clockTolerance = 1 * time.Second // tokens end by the gateway's clock, in whole seconds
 	secretBits     = 100             // by entropy; 16 random bytes in hexadecimal are worth 117 or so
+	oldShare       = 6               // a certificate is renewed, as a rule, when a third of its time is left
 	manyFiles      = 4096
 )
 
@@ -72,6 +74,29 @@ func entropy(text string) float64 {
 		}
 	}
 	return bits
+}
+
+// judgeCertificate judges what clients over TLS are shown.
+func judgeCertificate(files config.TLS, now time.Time) []finding {
+	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+	if err != nil {
+		return nil // there is none, or it is a fault of the configuration, which is reported
+	}
+	const (
+		check = "certificate"
+		renew = "renew it: new files in the old ones' places take effect without a restart"
+	)
+	begin, end := pair.Leaf.NotBefore, pair.Leaf.NotAfter
+	switch text := files.Cert + " is valid until " + moment(end, now); {
+	case now.Before(begin):
+		return []finding{fail(check, files.Cert+" is not valid before "+moment(begin, now), "set this host's clock, or put another into its place")}
+	case now.After(end):
+		return []finding{fail(check, files.Cert+" has not been valid since "+moment(end, now), renew)}
+	case end.Sub(now) < end.Sub(begin)/oldShare:
+		return []finding{warn(check, text, renew)}
+	default:
+		return []finding{ok(check, text)}
+	}
 }
 
 // judgeRedis judges what Redis tells. rights are the rules for its user.

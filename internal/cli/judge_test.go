@@ -1,9 +1,15 @@
 package cli
 
 import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
@@ -47,6 +53,39 @@ func TestJudgements(t *testing.T) {
 		if (tt.found.Advice == "") != (tt.want == fine) {
 			t.Errorf("%s: %+v: what is not fine needs advice, and nothing else does", name, tt.found)
 		}
+	}
+}
+
+func TestCertificateIsJudged(t *testing.T) {
+	cert, key := certificate(t) // from an hour ago to in an hour
+	files := config.TLS{Cert: cert, Key: key}
+	for after, want := range map[time.Duration]struct {
+		outcome
+		detail string
+	}{
+		-2 * time.Hour:   {failure, "is not valid before "},
+		0:                {fine, "is valid until "},
+		50 * time.Minute: {warning, "is valid until "},
+		2 * time.Hour:    {failure, "has not been valid since "},
+	} {
+		found := judgeCertificate(files, time.Now().Add(after))
+		if len(found) != 1 || found[0].Result != want.outcome || !strings.HasPrefix(found[0].Detail, cert+" "+want.detail) {
+			t.Errorf("after %s: %+v, want %s", after, found, want.detail)
+		}
+	}
+	if found := judgeCertificate(config.TLS{}, time.Now()); found != nil {
+		t.Errorf("without TLS: %+v", found)
+	}
+
+	var out bytes.Buffer
+	a := &app{out: &out, err: io.Discard, now: time.Now}
+	file := filepath.Join(t.TempDir(), "config.json")
+	text := `{"server": {"tls": {"cert": "` + cert + `", "key": "` + key + `"}}, "redis": {"addr": "` + closedPort(t) + `"}}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if a.run(t.Context(), []string{"doctor", "--config", file}); !strings.Contains(out.String(), "✓ certificate     "+cert) {
+		t.Errorf("doctor says %s", out.String())
 	}
 }
 

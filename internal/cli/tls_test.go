@@ -91,11 +91,17 @@ func certificate(t *testing.T) (cert, key string) {
 	return own.issue(t, "localhost", x509.ExtKeyUsageAny, &own)
 }
 
+// pool trusts the issuer alone.
+func (ca issuer) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	return pool
+}
+
 // client trusts the issuer, and shows the certificate if one is given.
 func (ca issuer) client(t *testing.T, files ...string) *http.Client {
 	t.Helper()
-	c := &tls.Config{RootCAs: x509.NewCertPool()}
-	c.RootCAs.AddCert(ca.cert)
+	c := &tls.Config{RootCAs: ca.pool()}
 	if len(files) == 2 {
 		pair, err := tls.LoadX509KeyPair(files[0], files[1])
 		if err != nil {

@@ -196,7 +196,7 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
 		return a.status, a.reason
 	}
-	leaveBody(w, r)
+	LeaveBody(w, r)
 	h := w.Header()
 	if a.header[0] != "" {
 		h[a.header[0]] = []string{a.header[1]}
@@ -205,12 +205,12 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err
 	return a.status, a.reason
 }
 
-// leaveBody lets an answer go out that has no use for the request's body. That may
+// LeaveBody lets an answer go out that has no use for the request's body. That may
 // still be on its way, and reading it to keep the connection would let whoever
 // sends it hold up the answer.
-func leaveBody(w *recorder, r *http.Request) {
+func LeaveBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now())
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	}
 }

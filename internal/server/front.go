@@ -14,12 +14,14 @@ func (s *Server) front(next http.Handler) http.Handler {
 		if s.draining.Load() || doubtful(r) {
 			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
 		}
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 && r.ProtoMajor == 1 {
 			// For whoever reads the body, if it is only the server that discards it.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Timeouts.Read))
 		}
 		if r.ProtoMajor == 2 {
-			w = newPatientWriter(w, s.opts.Timeouts.Write)
+			p := &patientWriter{w, http.NewResponseController(w), s.opts.Timeouts.Write}
+			defer p.begin() // for what the server sends when the handler has returned
+			w = p
 		}
 		if r.Header["Upgrade"] != nil {
 			s.tunnels.Add(1) // which net/http loses sight of
@@ -70,29 +72,27 @@ func doubtful(r *http.Request) bool {
 }
 
 // patientWriter gives the client of an HTTP/2 stream its time for each piece. A
-// stream may stall while its connection does not.
+// stream may stall while its connection does not. Between two pieces no time runs:
+// the backend has its own.
 type patientWriter struct {
 	http.ResponseWriter
 	stream  *http.ResponseController
 	timeout time.Duration
 }
 
-func newPatientWriter(w http.ResponseWriter, timeout time.Duration) *patientWriter {
-	p := &patientWriter{w, http.NewResponseController(w), timeout}
-	p.wait() // for an answer without a body, too
-	return p
-}
-
-func (p *patientWriter) wait() { _ = p.stream.SetWriteDeadline(time.Now().Add(p.timeout)) }
+func (p *patientWriter) begin() { _ = p.stream.SetWriteDeadline(time.Now().Add(p.timeout)) }
+func (p *patientWriter) end()   { _ = p.stream.SetWriteDeadline(time.Time{}) }
 
 func (p *patientWriter) Write(b []byte) (int, error) {
-	p.wait()
+	p.begin()
+	defer p.end()
 	return p.ResponseWriter.Write(b)
 }
 
 // FlushError is what [http.ResponseController] calls.
 func (p *patientWriter) FlushError() error {
-	p.wait()
+	p.begin()
+	defer p.end()
 	return p.stream.Flush()
 }
 

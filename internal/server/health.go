@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/tykctl/tykctl/internal/gateway"
 )
 
 // WithHealth answers /health and /ready in front of next, outside
@@ -18,20 +20,21 @@ func WithHealth(next http.Handler, ready func() error) http.Handler {
 		}
 		switch path {
 		case "/health":
-			plain(w, http.StatusOK, "Ok")
+			plain(w, r, http.StatusOK, "Ok")
 		case "/ready":
 			if err := ready(); err != nil {
-				plain(w, http.StatusServiceUnavailable, err.Error())
+				plain(w, r, http.StatusServiceUnavailable, err.Error())
 				return
 			}
-			plain(w, http.StatusOK, "Ok")
+			plain(w, r, http.StatusOK, "Ok")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-func plain(w http.ResponseWriter, status int, text string) {
+func plain(w http.ResponseWriter, r *http.Request, status int, text string) {
+	gateway.LeaveBody(w, r)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))

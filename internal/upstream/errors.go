@@ -27,20 +27,10 @@ var (
 	ErrBody = errors.New("the request's body cannot be read")
 )
 
-// classify names the party whose fault it is that there is no answer. The body's
-// own fault comes first: what the transport says then is only its echo.
+// classify names the party whose fault it is that there is no answer.
 func classify(ctx context.Context, err, body error) error {
-	if errors.Is(body, ErrBodyTooLarge) {
-		return ErrBodyTooLarge
-	}
-	if errors.Is(body, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w: %w", ErrBody, body) // at which net/http takes the client for gone, too
-	}
-	if ctx.Err() != nil {
-		return ErrGone
-	}
-	if body != nil {
-		return fmt.Errorf("%w: %w", ErrBody, body)
+	if fault := clients(ctx, body); fault != nil {
+		return fault
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return fmt.Errorf("%w: %w", ErrTimeout, err)
@@ -49,6 +39,30 @@ func classify(ctx context.Context, err, body error) error {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	return fmt.Errorf("%w: %w", ErrInvalid, err)
+}
+
+// cut is the error of an answer that broke off.
+func cut(ctx context.Context, cause, body error) error {
+	if fault := clients(ctx, body); fault != nil {
+		cause = fault
+	}
+	return fmt.Errorf("%w: %w", ErrCut, cause)
+}
+
+// clients is the client's own fault, nil if it has none. The body's comes first:
+// what the transport, or the end of ctx, says then is only its echo.
+func clients(ctx context.Context, body error) error {
+	switch {
+	case errors.Is(body, ErrBodyTooLarge):
+		return ErrBodyTooLarge
+	case errors.Is(body, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %w", ErrBody, body) // at which net/http takes the client for gone, too
+	case ctx.Err() != nil:
+		return ErrGone
+	case body != nil:
+		return fmt.Errorf("%w: %w", ErrBody, body)
+	}
+	return nil
 }
 
 func unreachable(err error) bool {

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -23,7 +22,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 	var b *body
 	var short []byte // a body that goes along with the header
 	if r.ContentLength != 0 {
-		b = newBody(w, r.Body, &u.opts)
+		b = newBody(w, r, &u.opts)
 	}
 	if 0 < r.ContentLength && r.ContentLength <= inlineBody {
 		// Read before a connection is taken: a slow client must not hold one, nor
@@ -76,7 +75,7 @@ func (u *Upstream) try(
 	}
 	w.WriteHeader(a.status)
 	if err = c.passBody(w, r.Method, &a); err != nil {
-		err = cut(r.Context(), err)
+		err = cut(r.Context(), err, b.verdict(r.Context()))
 	}
 	whole := up.settle(err == nil)
 	if c.finish() && err == nil && whole && a.endsBefore(r.Method) {
@@ -163,12 +162,4 @@ func closeAfter(h http.Header, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"}
 	}
-}
-
-// cut is the error of an answer that broke off for the given cause.
-func cut(ctx interface{ Err() error }, cause error) error {
-	if ctx.Err() != nil {
-		cause = ErrGone
-	}
-	return fmt.Errorf("%w: %w", ErrCut, cause)
 }

@@ -70,9 +70,10 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	defer wait.end()
 	var b *body
 	if r.ContentLength != 0 {
-		b = newBody(w, r.Body, &u.opts)
+		b = newBody(w, r, &u.opts)
 		b.sending = wait
 	}
+	defer b.stop()
 	own := maps.Clone(w.Header())
 
 	// A copy for each request lets its outcome be a local variable, with no
@@ -90,6 +91,11 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			answer.Body = newTunnel(tunnel, u.draining)
 		case answer.ProtoMajor == 1: // an HTTP/2 backend is kept an eye on by pings
 			answer.Body = &timely{answer.Body, &stall{timeout: u.opts.ResponseTimeout, leave: leave}}
+		case b != nil:
+			answer.Body = &conversation{answer.Body, b}
+			if r.ProtoMajor == 2 {
+				b.converse()
+			}
 		}
 		wait.end()
 		return nil
@@ -109,7 +115,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			if aborted, ok := p.(error); !ok || !errors.Is(aborted, http.ErrAbortHandler) {
 				panic(p)
 			}
-			err = cut(r.Context(), errBroken)
+			err = cut(r.Context(), errBroken, b.verdict(r.Context()))
 		}
 	}()
 	sent := r.WithContext(ctx)
@@ -121,6 +127,18 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 }
 
 var errBroken = errors.New("it broke off")
+
+// conversation is the body of an HTTP/2 answer whose request may still be under
+// way, as in gRPC. [http.Transport] closes it only when nobody reads the request's.
+type conversation struct {
+	io.ReadCloser
+	request *body
+}
+
+func (c *conversation) Close() error {
+	c.request.stop()
+	return c.ReadCloser.Close()
+}
 
 // rewrite makes the request that the backend gets.
 func (u *Upstream) rewrite(pr *httputil.ProxyRequest, out *Outgoing) {

@@ -25,6 +25,7 @@ type body struct {
 	left    int64 // bytes that may still come
 	client  *http.ResponseController
 	timeout time.Duration
+	http2   bool   // whose deadline would end the body between two reads as well
 	sending *stall // runs while a piece is being sent; may be nil
 	failed  atomic.Pointer[error]
 	ended   atomic.Bool // all of it was read
@@ -35,12 +36,15 @@ type body struct {
 	stopped bool
 }
 
-func newBody(w http.ResponseWriter, r io.Reader, o *Options) *body {
+func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
 	left := o.MaxBody
 	if left == 0 {
 		left = math.MaxInt64 - 1
 	}
-	return &body{Reader: r, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout}
+	return &body{
+		Reader: r.Body, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
+		http2: r.ProtoMajor == 2,
+	}
 }
 
 var errStopped = errors.New("the rest of the body is not wanted")
@@ -58,12 +62,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.sending.pause()
 	}
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	wanted := b.pause()
 	if b.left -= int64(n); b.left < 0 {
 		n, err = 0, ErrBodyTooLarge
 	}
 	switch {
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
+	case err != nil && !wanted:
+		err = errStopped // and no fault
 	case err != nil:
 		fault := err // kept, which err itself rarely is
 		b.failed.CompareAndSwap(nil, &fault)
@@ -90,8 +97,33 @@ func (b *body) allow() bool {
 	return !b.stopped
 }
 
-// stop ends a Read that is under way and refuses further ones.
+// pause is when nothing is read: the client's time does not run. It reports whether
+// the rest is still wanted.
+func (b *body) pause() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.http2 && !b.stopped {
+		_ = b.client.SetReadDeadline(time.Time{})
+	}
+	return !b.stopped
+}
+
+// converse gives the client any time from now on: there is no telling whether it or
+// the backend is to speak next.
+func (b *body) converse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.timeout = 0
+	if !b.stopped {
+		_ = b.client.SetReadDeadline(time.Time{})
+	}
+}
+
+// stop ends a Read that is under way and refuses further ones, if there is a rest.
 func (b *body) stop() {
+	if !b.remains() {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true

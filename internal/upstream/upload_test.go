@@ -176,6 +176,22 @@ func TestClientsFaultsInABody(t *testing.T) {
 	}
 }
 
+// It is the client's stall, too, when the answer has begun.
+func TestClientStallsBehindTheAnswersBeginning(t *testing.T) {
+	overBoth(t, func(t *testing.T, path string) {
+		s := newScript(t, func(p *peer) {
+			p.request()
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+			p.untilClosed()
+		})
+		f := newFront(t, path, s.addr, func(o *Options) { o.BodyTimeout = 200 * time.Millisecond })
+		f.dial(t, request("POST", "Transfer-Encoding: chunked"))
+		if got := f.outcome(t).err; !errors.Is(got, ErrBody) {
+			t.Errorf("%v, want %v", got, ErrBody)
+		}
+	})
+}
+
 // An upload lives as long as it moves, however long that is.
 func TestSlowUploadLives(t *testing.T) {
 	overAll(t, func(t *testing.T, path string) {

@@ -27,8 +27,12 @@ const minRSABits = 2048 // RFC 7518, sections 3.3 and 3.5
 // else, and no encrypted one. Else the error wraps [ErrKey].
 func NewKeyFromPEM(algorithm string, text []byte) (Key, error) {
 	method := jwt.GetSigningMethod(algorithm)
-	switch method.(type) {
-	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS, *jwt.SigningMethodECDSA, *jwt.SigningMethodEd25519:
+	switch m := method.(type) {
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodECDSA, *jwt.SigningMethodEd25519:
+	case *jwt.SigningMethodRSAPSS:
+		strict := *m
+		strict.VerifyOptions = nil // else a salt of any length would do; RFC 7518, section 3.5, wants the hash's
+		method = &strict
 	default:
 		return Key{}, fmt.Errorf("%w %q: a key in PEM is for RS, PS or ES with 256, 384 or 512, or for EdDSA", ErrAlgorithm, algorithm)
 	}

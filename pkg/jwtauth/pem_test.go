@@ -192,6 +192,27 @@ func TestAlgorithmBelongsToThePair(t *testing.T) {
 	}
 }
 
+// In PS the salt has as many bytes as the hash (RFC 7518, section 3.5).
+func TestSaltIsAsLongAsTheHash(t *testing.T) {
+	for algorithm, size := range map[string]int{"PS256": 32, "PS384": 48, "PS512": 64} {
+		v := must(jwtauth.NewVerifier(fromPEM(t, algorithm, pairFor(algorithm).public)))
+		lax := *jwt.GetSigningMethod(algorithm).(*jwt.SigningMethodRSAPSS)
+		for _, salt := range []int{size, size - 1, size + 1, 1, rsa.PSSSaltLengthAuto} {
+			lax.Options = &rsa.PSSOptions{SaltLength: salt}
+			signed := encode(`{"alg":"`+algorithm+`","typ":"JWT"}`) + "." + encode(payload())
+			token := signed + "." + encode(string(must(lax.Sign(signed, pairFor(algorithm).private))))
+			_, err := v.Verify(token, now)
+			if salt == size {
+				if err != nil {
+					t.Errorf("%s with a salt of %d bytes: %v", algorithm, salt, err)
+				}
+				continue
+			}
+			checkRefusal(t, err, jwtauth.ErrInvalid, "signature does not match")
+		}
+	}
+}
+
 func TestKeysFromPEMRefused(t *testing.T) {
 	p := pairs()
 	for _, tt := range []struct{ name, algorithm, text, reason string }{
