@@ -3,8 +3,11 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -101,6 +104,48 @@ func refused(addr string) bool {
 		conn.Close()
 	}
 	return err != nil
+}
+
+// Who was taken as a client before the port closed has its request answered, though
+// it comes only then.
+func TestDrainAnswersWhoIsConnected(t *testing.T) {
+	ca := newIssuer(t)
+	cert, key := ca.issue(t, "the gateway", x509.ExtKeyUsageServerAuth, nil)
+	for name, tt := range map[string]struct {
+		options map[string]string
+		dial    func(addr string) (net.Conn, error)
+	}{
+		"plain": {nil, func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }},
+		"TLS": {map[string]string{"server.tls.cert": cert, "server.tls.key": key}, func(addr string) (net.Conn, error) {
+			return tls.Dial("tcp", addr, &tls.Config{RootCAs: ca.pool()})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := map[string]string{"server.drain_delay": "100ms", "server_timeouts.readHeaderTimeout": "20s", "server.drain_timeout": "20s"}
+			maps.Copy(options, tt.options)
+			w := start(t, options)
+			key := w.token(grant{})
+			addr := w.in.server.Addr().String()
+			conn, err := tt.dial(addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			w.stop()
+			w.eventually("the port closes", func() bool { return refused(addr) })
+			fmt.Fprintf(conn, "GET /api/v1/test HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", key.JWT)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := w.readReply(res); r.StatusCode != 200 || !r.Close {
+				t.Errorf("%d, close %t", r.StatusCode, r.Close)
+			}
+			if err := w.end(); err != nil {
+				t.Errorf("serve ended with %v", err)
+			}
+		})
+	}
 }
 
 func TestDrainClosesWebSockets(t *testing.T) {

@@ -31,10 +31,10 @@ type Server struct {
 
 	closing atomic.Bool
 
-	mu        sync.Mutex
-	listeners []net.Listener
-	conns     map[*conn]struct{}
-	drained   chan struct{} // closed when closing and no connection is left; nil while nobody waits
+	mu       sync.Mutex
+	listener net.Listener // nil unless it is served
+	conns    map[*conn]struct{}
+	drained  chan struct{} // closed when closing and no connection is left; nil while nobody waits
 }
 
 // New returns a server with the handler, time-outs and error log of rest, which
@@ -50,8 +50,8 @@ func New(rest *http.Server) *Server {
 	}
 }
 
-// Serve accepts connections until the server is shut down, when it returns
-// [http.ErrServerClosed], or until l or the other server fails.
+// Serve accepts connections, and has the other server serve what is handed over,
+// until one of the two is shut down, when it returns [http.ErrServerClosed], or fails.
 func (s *Server) Serve(l net.Listener) error {
 	s.over.addr = l.Addr()
 	failed := make(chan error, 2)
@@ -96,8 +96,9 @@ func temporary(err error) bool {
 	return ok && e.Temporary()
 }
 
-// Shutdown takes no more connections, closes the idle ones, and waits until the
-// requests under way have been answered, here and at the other server, or ctx ends.
+// Shutdown takes no more connections, closes the idle ones, and waits until none is
+// left, every request having been answered or handed over, or until ctx ends. The
+// other server is its owner's to shut down, and that afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.stop(func(c *conn) {
 		if c.state.CompareAndSwap(idle, closed) {
@@ -106,32 +107,33 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	})
 	select {
 	case <-s.wait():
+		return err
 	case <-ctx.Done():
-		err = errors.Join(err, ctx.Err())
+		return errors.Join(err, ctx.Err())
 	}
-	return errors.Join(err, s.rest.Shutdown(ctx))
 }
 
-// Close closes every connection at once, here and at the other server.
+// Close closes every connection at once, but for those that were handed over.
 func (s *Server) Close() error {
-	err := s.stop(func(c *conn) { _ = c.Close() })
-	return errors.Join(err, s.rest.Close())
+	return s.stop(func(c *conn) { _ = c.Close() })
 }
 
-// stop closes the listeners and does what is due to each connection.
+// stop closes the listener and does what is due to each connection.
 func (s *Server) stop(due func(*conn)) error {
 	s.closing.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
-	for _, l := range s.listeners {
-		errs = append(errs, l.Close())
+	var err error
+	if s.listener != nil {
+		err = s.listener.Close()
 	}
-	s.listeners = nil
 	for c := range s.conns {
 		due(c)
 	}
-	return errors.Join(errs...)
+	if errors.Is(err, net.ErrClosed) {
+		return nil // its owner was first, or this is not the first time
+	}
+	return err
 }
 
 // wait returns what is closed when no connection is left.
@@ -154,7 +156,7 @@ func (s *Server) listen(l net.Listener) bool {
 		_ = l.Close()
 		return false
 	}
-	s.listeners = append(s.listeners, l)
+	s.listener = l
 	return true
 }
 

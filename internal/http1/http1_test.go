@@ -28,7 +28,7 @@ func TestShutdown(t *testing.T) {
 	idle.answer("GET")
 
 	ended := make(chan error)
-	go func() { ended <- s.Shutdown(t.Context()) }()
+	go func() { ended <- errors.Join(s.Shutdown(t.Context()), s.rest.Shutdown(t.Context())) }()
 	if rest := idle.rest(); rest != "" {
 		t.Errorf("it says %q", rest)
 	}
@@ -96,7 +96,7 @@ func TestAcceptingFailsForAWhile(t *testing.T) {
 	s, ended := New(&http.Server{Handler: http.HandlerFunc(tell)}), make(chan error, 1)
 	go func() { ended <- s.Serve(&failing{Listener: l}) }()
 	dial(t, l.Addr().String(), get).answer("GET")
-	if err := s.Close(); err != nil {
+	if err := errors.Join(s.Close(), s.rest.Close()); err != nil {
 		t.Error(err)
 	}
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
@@ -134,6 +134,7 @@ func BenchmarkServe(b *testing.B) {
 	})})
 	go func() { _ = s.Serve(l) }()
 	defer s.Close()
+	defer s.rest.Close()
 	nc, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		b.Fatal(err)

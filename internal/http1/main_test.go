@@ -39,7 +39,7 @@ func serve(t *testing.T, h http.HandlerFunc, change func(*http.Server)) (*Server
 	s, ended := New(rest), make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := errors.Join(s.Close(), rest.Close()); err != nil {
 			t.Error(err)
 		}
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {

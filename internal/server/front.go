@@ -11,6 +11,7 @@ import (
 // stall do not.
 func (s *Server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.newcomers.served(r)
 		if s.draining.Load() || doubtful(r) {
 			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
 		}

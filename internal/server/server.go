@@ -47,6 +47,7 @@ type Server struct {
 	main, metrics net.Listener
 	credentials   *credentials // nil without TLS
 	draining      atomic.Bool
+	newcomers     newcomers
 	tunnels       sync.WaitGroup // requests whose connections net/http has given away
 }
 
@@ -92,13 +93,14 @@ func (s *Server) Ready() error {
 // Run serves until ctx ends, then drains: for DrainDelay it is no longer ready
 // but serves on, each answer being the last on its connection, so that load
 // balancers can look elsewhere; then it takes no new connections and lets what is
-// under way finish within DrainTimeout. It returns nil after a clean drain.
+// under way, and what those just connected ask first, finish within DrainTimeout.
+// It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
-	front := s.newFront(s.front(gateway))
+	front := s.newFronts(gateway)
 	side := s.newHTTP(metrics)
 	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
 	failed := make(chan error, 2)
-	go func() { failed <- front.Serve(s.main) }()
+	go func() { failed <- front.serve(s.main) }()
 	go func() { failed <- side.Serve(s.metrics) }()
 
 	var err error
@@ -110,31 +112,40 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	return errors.Join(err, side.Close())
 }
 
-// frontServer serves the main port.
-type frontServer interface {
-	Serve(net.Listener) error
-	Shutdown(context.Context) error
-	Close() error
+// fronts are the servers of the main port.
+type fronts struct {
+	plain *http1.Server // nil with TLS
+	full  *http.Server  // with TLS, and then HTTP/2; or for what is not plain
 }
 
-// newFront is with TLS, and then with HTTP/2, if there are credentials.
-func (s *Server) newFront(h http.Handler) frontServer {
-	full := s.newHTTP(h)
+func (s *Server) newFronts(gateway http.Handler) fronts {
+	full := s.newHTTP(s.front(gateway))
+	full.ConnState = s.newcomers.note
 	if s.credentials == nil {
-		return http1.New(full)
+		return fronts{http1.New(full), full}
 	}
 	full.TLSConfig = s.credentials.config()
-	return secureServer{full}
+	return fronts{nil, full}
 }
 
-type secureServer struct{ *http.Server }
+func (f fronts) serve(l net.Listener) error {
+	if f.plain == nil {
+		return f.full.ServeTLS(l, "", "")
+	}
+	return f.plain.Serve(l)
+}
 
-func (s secureServer) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
+func (f fronts) close() {
+	if f.plain != nil {
+		_ = f.plain.Close()
+	}
+	_ = f.full.Close()
+}
 
 // Close releases the ports of a server that was never run.
 func (s *Server) Close() error { return errors.Join(s.main.Close(), s.metrics.Close()) }
 
-func (s *Server) drain(front frontServer) error {
+func (s *Server) drain(front fronts) error {
 	s.draining.Store(true)
 	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay.String(), "then_at_most", s.opts.DrainTimeout.String())
 	// Not SetKeepAlivesEnabled: it closes idle connections at once, on which
@@ -143,9 +154,15 @@ func (s *Server) drain(front frontServer) error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
+	_ = s.main.Close()
 	s.opts.OnDrain()
-	if errors.Join(front.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
-		_ = front.Close()
+	var err error
+	if front.plain != nil {
+		err = front.plain.Shutdown(ctx) // first, since it hands connections over to the other
+	}
+	s.newcomers.await(ctx, s.opts.Timeouts.ReadHeader)
+	if errors.Join(err, front.full.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
+		front.close()
 		return fmt.Errorf("requests were still under way after server.drain_timeout (%s) and were cut off", s.opts.DrainTimeout)
 	}
 	return nil

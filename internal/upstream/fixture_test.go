@@ -82,7 +82,7 @@ func (f *front) startHTTP1(t *testing.T) {
 	f.URL = "http://" + f.Listener.Addr().String()
 	go func() { ended <- s.Serve(f.Listener) }()
 	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), <-ended); !errors.Is(err, http.ErrServerClosed) {
+		if err := errors.Join(s.Close(), f.Config.Close(), <-ended); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})

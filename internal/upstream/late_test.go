@@ -1,21 +1,14 @@
 package upstream
 
 import (
-	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/tykctl/tykctl/internal/http1"
 )
 
 // A backend that answers before it has the whole request leaves a goroutine of
@@ -45,43 +38,15 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 			})
 		}
 	})
-	u := New(Options{
-		Target:         &url.URL{Scheme: "https", Host: l.Addr().String()},
-		ConnectTimeout: 20 * time.Second, ResponseTimeout: 20 * time.Second, BodyTimeout: 20 * time.Second,
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	defer u.Drain()
-	u.proxy.Transport.(*http.Transport).TLSClientConfig = stock.Client().Transport.(*http.Transport).TLSClientConfig
-	front, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := http1.New(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := u.Forward(w, r, Outgoing{Path: "/"}); err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-		}
-	})})
-	wg.Go(func() { _ = s.Serve(front) })
-	defer s.Close()
-
-	nc, err := net.Dial("tcp", front.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
-	in := bufio.NewReader(nc)
+	f := newFront(t, "proxy"+behindHTTP1, l.Addr().String(), func(o *Options) { o.Target.Scheme = "https" })
+	f.proxy.Transport.(*http.Transport).TLSClientConfig = stock.Client().Transport.(*http.Transport).TLSClientConfig
 	padding := strings.Repeat("x", 5000)
+	c := f.dial(t, "")
 	for i := range 50 {
-		fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nAccept-A: %[1]s\r\nAuthorization: Bearer %d\r\n\r\n", padding, i)
-		res, err := http.ReadResponse(in, nil)
-		if err != nil {
-			t.Fatal(err)
+		c.send(t, fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nAccept-A: %[1]s\r\nAuthorization: Bearer %d\r\n\r\n", padding, i))
+		if res, _, err := c.answer(t, "GET"); res.StatusCode != http.StatusOK || err != nil {
+			t.Fatal(res.StatusCode, err)
 		}
-		_, _ = io.Copy(io.Discard, res.Body)
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("status %d", res.StatusCode)
-		}
+		<-f.outcomes
 	}
 }

@@ -178,7 +178,7 @@ func TestClientsFaultsInABody(t *testing.T) {
 
 // It is the client's stall, too, when the answer has begun.
 func TestClientStallsBehindTheAnswersBeginning(t *testing.T) {
-	overBoth(t, func(t *testing.T, path string) {
+	overAll(t, func(t *testing.T, path string) {
 		s := newScript(t, func(p *peer) {
 			p.request()
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
