@@ -122,6 +122,10 @@ func (c *conn) next() error {
 		r.body.ended.Store(true)
 	}
 	c.r = r
+	if r.body.left > int64(c.end-c.start) {
+		// The header's deadline is not the body's, and that of an ended watch has passed.
+		return c.setReadDeadline(time.Time{})
+	}
 	return nil
 }
 

@@ -120,6 +120,57 @@ func TestAContextIsAskedTooLate(t *testing.T) {
 	}
 }
 
+// A body has its own time, although the watch of the request before it was ended by
+// a deadline.
+func TestNoDeadlineIsLeftForABody(t *testing.T) {
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "GET" {
+			_ = r.Context().Done()
+			eventually(t, func() bool { return watched(w) })
+		}
+		tell(w, r)
+	}, nil)
+	c := dial(t, addr, get+"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
+	c.answer("GET")
+	c.send("llo")
+	if _, body := c.answer("POST"); body != "true POST hello" {
+		t.Error(body)
+	}
+}
+
+// The watch waits for the end of a body, of which it would take some, and then begins.
+func TestTheClientIsWatchedBehindALateBody(t *testing.T) {
+	asked, got := make(chan bool, 1), make(chan string, 2)
+	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		done, x := r.Context().Done(), &w.(*response).conn.r.ctx
+		eventually(t, func() bool {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return x.due
+		})
+		asked <- true
+		b, _ := io.ReadAll(r.Body)
+		got <- string(b)
+		<-done
+		got <- "left"
+	}, nil)
+	c := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+	<-asked
+	c.send("hel")
+	c.send("lo")
+	for _, want := range []string{"hello", "left"} {
+		select {
+		case said := <-got:
+			if said != want {
+				t.Errorf("it got %q, want %q", said, want)
+			}
+		case <-time.After(late):
+			t.Fatalf("it waits for %q", want)
+		}
+		c.Close()
+	}
+}
+
 // watched tells whether it is looked out for the client's leaving.
 func watched(w http.ResponseWriter) bool {
 	x := &w.(*response).conn.r.ctx
