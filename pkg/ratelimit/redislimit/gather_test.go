@@ -36,9 +36,9 @@ func TestGatheredCallersGetTheirOwnAnswers(t *testing.T) {
 			})
 		}
 		together, apart := map[question]ratelimit.State{}, map[question]ratelimit.State{}
-		calls := (&gatherer{limiter: new(Limiter)}).gather(batch)
+		calls := gather(batch)
 		for _, c := range calls {
-			q := c.question()
+			q := c.question
 			c.reply = answer{status: taken, now: now.UnixMicro(), before: together[q]}
 			together[q], c.reply.decision = c.limit.Decide(together[q], c.n, now)
 		}
@@ -62,7 +62,7 @@ func TestGatheredCallersGetTheirOwnAnswers(t *testing.T) {
 func TestGatheredPermitsStayCountable(t *testing.T) {
 	q := question{key: "k", limit: ratelimit.Limit{Permits: 5, Window: time.Minute}}
 	batch := []*waiter{{question: q, n: ratelimit.MaxPermits}, {question: q, n: 1}, {question: q, n: 1}}
-	calls := (&gatherer{limiter: new(Limiter)}).gather(batch)
+	calls := gather(batch)
 	if len(calls) != 2 || calls[0].n != ratelimit.MaxPermits || calls[1].n != 2 {
 		t.Errorf("%d calls", len(calls))
 	}
@@ -326,4 +326,29 @@ func TestBehindABrokenReplyNothingIsBelieved(t *testing.T) {
 	}
 	c.server.Resume()
 	c.callers.Wait()
+}
+
+// An unasked context is one whose end nobody may look out for.
+type unasked struct {
+	context.Context
+	t *testing.T
+}
+
+func (x unasked) Done() <-chan struct{} {
+	x.t.Error("asked for the context's end, which may cost more than the answer")
+	return x.Context.Done()
+}
+
+func TestAPromptAnswerAsksForNoContextsEnd(t *testing.T) {
+	t.Parallel()
+	limiter := New(redistest.Start(t).Client(t), Options{Timeout: 30 * time.Second})
+	ctx := unasked{t.Context(), t}
+	if _, err := limiter.Take(ctx, "k", ratelimit.Limit{Permits: 1, Window: century}, 1); err != nil {
+		t.Errorf("a caller alone: %v", err)
+	}
+	w := waiters.Get().(*waiter)
+	w.done <- struct{}{}
+	if err := w.wait(ctx, time.Time{}); err != nil {
+		t.Errorf("a caller who waited: %v", err)
+	}
 }
