@@ -83,6 +83,10 @@ func TestBothServersAnswerAlike(t *testing.T) {
 				panic(err)
 			}
 		}},
+		"101, which nobody has asked for": {get, func(w http.ResponseWriter, _ *http.Request) {
+			set("Connection", "close")(w)
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}},
 		"304": {get, func(w http.ResponseWriter, _ *http.Request) {
 			set("Content-Length", "5", "Content-Type", "text/plain", "Etag", `"1"`)(w)
 			w.WriteHeader(http.StatusNotModified)

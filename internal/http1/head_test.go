@@ -35,6 +35,7 @@ var plainRequests = []string{
 	"DELETE /? HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 	"OPTIONS /'\"<>^`{|}[] HTTP/1.1\r\nHost: x\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n",
 	"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", 8000) + "\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\nB: 2\r\nC: 3\r\nC: 4\r\nD: 5\r\n\r\n",
 	"HEAD / HTTP/1.1\r\nHost: x\r\nX_Y: \xff\xfe\r\nTe: trailers\r\n\r\n",
 }
 

@@ -38,11 +38,15 @@ type response struct {
 	chunked  bool     // framed, and the body goes in chunks
 	last     bool     // no request is taken after this one
 	trailers []string // names that were announced
+	hurried  bool     // there may be a deadline for writing
 }
 
 const unknown = -1
 
 func (w *response) begin() {
+	if w.hurried {
+		_ = w.conn.SetWriteDeadline(time.Time{}) // or the next write fails
+	}
 	*w = response{
 		conn: w.conn, header: w.header, names: w.names, out: w.out[:0],
 		length: unknown, last: w.conn.r.Close,
@@ -60,7 +64,7 @@ func (w *response) WriteHeader(status int) {
 		return
 	case status < 100 || status > 999:
 		panic(fmt.Sprintf("http1: no status: %d", status))
-	case status < http.StatusOK:
+	case status < http.StatusOK && status != http.StatusSwitchingProtocols:
 		w.inform(status)
 		return
 	}
@@ -157,7 +161,7 @@ func (w *response) sorted() []string {
 
 // declare takes in the length that the handler gives, if it is one.
 func (w *response) declare(status int, values []string) {
-	if len(values) == 0 || status == http.StatusNoContent {
+	if len(values) == 0 || status < http.StatusOK || status == http.StatusNoContent {
 		return
 	}
 	if n, ok := parseLength(values[0]); ok {
@@ -293,7 +297,10 @@ func (w *response) Flush() { _ = w.FlushError() }
 func (w *response) SetReadDeadline(t time.Time) error { return w.conn.setReadDeadline(t) }
 
 // SetWriteDeadline is for [http.ResponseController].
-func (w *response) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.hurried = true
+	return w.conn.SetWriteDeadline(t)
+}
 
 // EnableFullDuplex is for [http.ResponseController]: it is always so.
 func (w *response) EnableFullDuplex() error { return nil }
@@ -343,7 +350,7 @@ func (c *conn) mayBeSending() bool { return !c.r.body.ended.Load() }
 
 // forbidsBody reports whether an answer of this status never has one, RFC 9110, 6.4.1.
 func forbidsBody(status int) bool {
-	return status == http.StatusNoContent || status == http.StatusNotModified
+	return status < http.StatusOK || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
 // date is the present one in the form of RFC 9110, 5.6.7.
