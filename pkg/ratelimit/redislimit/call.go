@@ -63,21 +63,19 @@ const (
 // A call is one run of a script: it builds the command and reads the reply, but
 // does not send, so that any transport can carry it.
 type call struct {
-	reset   bool // forget instead of take
-	options Options
-	key     string
-	limit   ratelimit.Limit
-	n       int64 // 0 to look, and for reset
-	guard   *Guard
+	question
+	reset   bool      // forget instead of take
+	n       int64     // 0 to look, and for reset
 	start   time.Time // of the window that Redis is believed to be in, if windowed
 	callers int       // that share it
 	// Permits of the key that were refused from memory, for Redis to count.
 	elsewhere int64
 	whole     bool // send the script itself: Redis does not know it
 
-	// The command's arguments.
+	// The command's arguments; those of args point at the others.
 	names   [2]string
 	numbers [5]int64
+	args    [12]any
 
 	// What became of it.
 	reply answer
@@ -116,20 +114,19 @@ func (c *call) script() *script {
 
 // command names the script by its hash; Redis answers NOSCRIPT when it does not
 // know it, and is then sent the whole.
-func (c *call) command(ctx context.Context) charge {
-	name, script := "evalsha", &c.script().sha
+func (c *call) command(ctx context.Context, o *Options) charge {
+	name, script := any("evalsha"), &c.script().sha
 	if c.whole {
 		name, script = "eval", &c.script().source
 	}
 	if windowed(c.limit.Algorithm) {
-		c.names = [...]string{c.options.CounterKey(c.key, c.start), c.options.RefusedKey(c.key, c.start)}
+		c.names = [...]string{o.CounterKey(c.key, c.start), o.RefusedKey(c.key, c.start)}
 	} else {
-		c.names = [...]string{c.options.StateKey(c.key, c.limit.Algorithm), c.options.RefusedKey(c.key, time.Time{})}
+		c.names = [...]string{o.StateKey(c.key, c.limit.Algorithm), o.RefusedKey(c.key, time.Time{})}
 	}
-	// By pointers into the call: boxed, each would be an allocation of its own.
-	args := make([]any, 0, 12)
-	args = append(args, name, script, len(c.names), &c.names[0], &c.names[1])
-	if c.guard != nil {
+	// By pointers into the call: boxed, each but a constant would be an allocation.
+	args := append(c.args[:0], name, script, len(c.names), &c.names[0], &c.names[1])
+	if c.guarded {
 		args[2] = len(c.names) + 1
 		args = append(args, &c.guard.Key)
 	}
@@ -137,7 +134,7 @@ func (c *call) command(ctx context.Context) charge {
 	for i := range count {
 		args = append(args, &c.numbers[i])
 	}
-	if c.guard != nil {
+	if c.guarded {
 		args = append(args, &c.guard.Value)
 	}
 	cmd := redis.NewCmd(ctx, args...)
@@ -243,7 +240,7 @@ func (c *call) state(numbers []int64) ratelimit.State {
 }
 
 func (c *call) changed(a answer, rest []any) (answer, error) {
-	if c.guard == nil {
+	if !c.guarded {
 		return answer{}, fmt.Errorf("%w: change of a guard where there is none", ErrReply)
 	}
 	switch len(rest) {

@@ -23,9 +23,9 @@ var limits = map[ratelimit.Algorithm]ratelimit.Limit{
 
 // testCall asks for 3 permits in the minute that starts at 1200 s.
 func testCall(a ratelimit.Algorithm, guarded bool) *call {
-	c := &call{key: "k", limit: limits[a], n: 3, start: time.Unix(1200, 0)}
+	c := &call{question: question{key: "k", limit: limits[a]}, n: 3, start: time.Unix(1200, 0)}
 	if guarded {
-		c.guard = &Guard{Key: "record:k", Value: secret}
+		c.guard, c.guarded = Guard{Key: "record:k", Value: secret}, true
 	}
 	return c
 }
@@ -49,7 +49,7 @@ func TestCommandArguments(t *testing.T) {
 		bucket, queue  = ratelimit.TokenBucket, ratelimit.LeakyBucket
 	)
 	forget := func(a ratelimit.Algorithm) *call {
-		return &call{reset: true, key: "k", limit: limits[a], start: time.Unix(1200, 0)}
+		return &call{question: question{key: "k", limit: limits[a]}, reset: true, start: time.Unix(1200, 0)}
 	}
 	tests := []struct {
 		name string
@@ -67,7 +67,7 @@ func TestCommandArguments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd := tt.call.command(t.Context())
+			cmd := tt.call.command(t.Context(), new(Options))
 			if diff := cmp.Diff(tt.want, plain(cmd.Args())); diff != "" {
 				t.Errorf("arguments (-want +got):\n%s", diff)
 			}
@@ -203,7 +203,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("time %d taken for another window", a.now)
 			}
 		case guardChanged:
-			if c.guard == nil || a.exists && a.current == c.guard.Value {
+			if !c.guarded || a.exists && a.current == c.guard.Value {
 				t.Errorf("guard %+v changed to %+v", c.guard, a)
 			}
 		default:

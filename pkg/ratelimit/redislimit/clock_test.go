@@ -202,7 +202,7 @@ func TestSkewedCallersShareEveryAlgorithm(t *testing.T) {
 						if n%100 == 0 {
 							client.ScriptFlush(t.Context())
 						}
-						c := &call{options: l.options, key: "k", limit: limit, n: 2}
+						c := &call{question: question{key: "k", limit: limit}, n: 2}
 						if err := l.alone(t.Context(), c); err != nil {
 							t.Errorf("%s, skew %v: %v", limit.Algorithm, skew, err)
 							return

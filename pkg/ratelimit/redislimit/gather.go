@@ -95,8 +95,7 @@ func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n in
 			ctx, cancel = context.WithDeadline(ctx, deadline)
 			defer cancel()
 		}
-		c := g.call(q)
-		c.n = n
+		c := &call{question: q, n: n}
 		g.limiter.settle(ctx, g.clock, []*call{c})
 		return c.outcome(0, n)
 	}
@@ -194,7 +193,7 @@ func (g *gatherer) batch(batch []*waiter) []*waiter {
 }
 
 func (g *gatherer) exchange(batch []*waiter) {
-	calls := g.gather(batch)
+	calls := gather(batch)
 	if len(calls) > 0 {
 		ctx, cancel := g.context()
 		g.limiter.settle(ctx, g.clock, calls)
@@ -209,29 +208,28 @@ func (g *gatherer) exchange(batch []*waiter) {
 }
 
 // gather makes one call of each question, in the order of arrival.
-func (g *gatherer) gather(batch []*waiter) []*call {
+func gather(batch []*waiter) []*call {
 	var calls []*call
-	byQuestion := make(map[question]*call)
-	var last *waiter
+	var last *call
+	earlier := make(map[question]*call) // than the last
 	for _, w := range batch {
 		if !w.state.CompareAndSwap(queued, sent) {
 			continue
 		}
-		var c *call
-		if last != nil && last.question == w.question {
-			c = last.call
-		} else {
-			c = byQuestion[w.question]
+		c := last
+		if c == nil || c.question != w.question {
+			c = earlier[w.question]
 		}
 		if c == nil || c.n > ratelimit.MaxPermits-w.n {
-			c = g.call(w.question)
-			calls = append(calls, c)
-			byQuestion[w.question] = c
+			if last != nil {
+				earlier[last.question] = last
+			}
+			c = &call{question: w.question}
+			calls, last = append(calls, c), c
 		}
 		w.call, w.ahead = c, c.n
 		c.n += w.n
 		c.callers++
-		last = w
 	}
 	return calls
 }
@@ -242,22 +240,6 @@ func (g *gatherer) context() (context.Context, context.CancelFunc) {
 		return context.Background(), func() {}
 	}
 	return context.WithTimeout(context.Background(), g.limiter.options.Timeout)
-}
-
-func (g *gatherer) call(q question) *call {
-	c := &call{options: g.limiter.options, key: q.key, limit: q.limit}
-	if q.guarded {
-		c.guard = &q.guard
-	}
-	return c
-}
-
-func (c *call) question() question {
-	q := question{key: c.key, limit: c.limit}
-	if c.guard != nil {
-		q.guard, q.guarded = *c.guard, true
-	}
-	return q
 }
 
 // outcome is what the caller gets that asked for n of the call's permits, after

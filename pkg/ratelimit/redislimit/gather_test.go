@@ -36,9 +36,9 @@ func TestGatheredCallersGetTheirOwnAnswers(t *testing.T) {
 			})
 		}
 		together, apart := map[question]ratelimit.State{}, map[question]ratelimit.State{}
-		calls := (&gatherer{limiter: new(Limiter)}).gather(batch)
+		calls := gather(batch)
 		for _, c := range calls {
-			q := c.question()
+			q := c.question
 			c.reply = answer{status: taken, now: now.UnixMicro(), before: together[q]}
 			together[q], c.reply.decision = c.limit.Decide(together[q], c.n, now)
 		}
@@ -62,7 +62,7 @@ func TestGatheredCallersGetTheirOwnAnswers(t *testing.T) {
 func TestGatheredPermitsStayCountable(t *testing.T) {
 	q := question{key: "k", limit: ratelimit.Limit{Permits: 5, Window: time.Minute}}
 	batch := []*waiter{{question: q, n: ratelimit.MaxPermits}, {question: q, n: 1}, {question: q, n: 1}}
-	calls := (&gatherer{limiter: new(Limiter)}).gather(batch)
+	calls := gather(batch)
 	if len(calls) != 2 || calls[0].n != ratelimit.MaxPermits || calls[1].n != 2 {
 		t.Errorf("%d calls", len(calls))
 	}

@@ -118,7 +118,7 @@ func TestScriptsAgreeWithTheAlgorithmsInRealTime(t *testing.T) {
 	for step := range 4000 {
 		limit := randomLimit(rng, time.Second)
 		limit.Permits *= rng.Int64N(300)
-		c := &call{options: l.options, key: string('a' + rune(rng.IntN(3))), limit: limit, n: 1 + rng.Int64N(40)}
+		c := &call{question: question{key: string('a' + rune(rng.IntN(3))), limit: limit}, n: 1 + rng.Int64N(40)}
 		err := l.alone(t.Context(), c)
 		if err != nil {
 			t.Fatalf("seed %d, step %d, take %d under %+v: %v", seed, step, c.n, limit, err)
@@ -147,7 +147,7 @@ func TestScriptsCountExactlyAtTheBounds(t *testing.T) {
 			states := twin{}
 			key := fmt.Sprintf("%+v", limit)
 			for _, n := range []int64{1, limit.Permits - 1, limit.Permits, limit.Permits / 3, ratelimit.MaxPermits} {
-				c := &call{options: l.options, key: key, limit: limit, n: max(n, 1)}
+				c := &call{question: question{key: key, limit: limit}, n: max(n, 1)}
 				err := l.alone(t.Context(), c)
 				if err != nil {
 					t.Fatalf("take %d under %+v: %v", c.n, limit, err)

@@ -223,7 +223,7 @@ func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n
 	if err := checkPermits(n); err != nil {
 		return ratelimit.Decision{}, err
 	}
-	c := &call{options: l.options, key: key, limit: limit}
+	c := &call{question: question{key: key, limit: limit}}
 	if err := l.alone(ctx, c); err != nil {
 		return ratelimit.Decision{}, err
 	}
@@ -234,7 +234,7 @@ func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n
 // Usage tells how key stands under limit. It takes nothing. The error is as for
 // Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
-	c := &call{options: l.options, key: key, limit: limit}
+	c := &call{question: question{key: key, limit: limit}}
 	err := l.alone(ctx, c)
 	return c.reply.usage, err
 }
@@ -254,7 +254,7 @@ func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.U
 		if err := s.Limit.Validate(); err != nil {
 			return nil, err
 		}
-		calls[i] = &call{options: l.options, key: s.Key, limit: s.Limit}
+		calls[i] = &call{question: question{key: s.Key, limit: s.Limit}}
 		at := l.gathererOf(ctx, s.Key)
 		nodes[at] = append(nodes[at], calls[i])
 	}
@@ -276,7 +276,7 @@ func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.U
 // Take; Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
 	defer l.spent.forget(key)
-	return l.alone(ctx, &call{reset: true, options: l.options, key: key, limit: limit})
+	return l.alone(ctx, &call{question: question{key: key, limit: limit}, reset: true})
 }
 
 // alone makes a call that shares its round trip with nobody.

@@ -41,7 +41,7 @@ func (l *Limiter) settle(ctx context.Context, at *clock, calls []*call) {
 			if c.unsettled() {
 				again = append(again, c)
 			} else if c.err == nil && c.reply.status == taken && c.n > 0 {
-				l.spent.note(c.question(), c.decision(c.n-1, 1), local)
+				l.spent.note(c.question, c.decision(c.n-1, 1), local)
 			}
 		}
 		if calls = again; len(calls) == 0 {
@@ -77,7 +77,7 @@ func (l *Limiter) send(ctx context.Context, calls []*call) {
 	begun := time.Now()
 	var err error
 	if len(calls) == 1 {
-		cmd := calls[0].command(ctx)
+		cmd := calls[0].command(ctx, &l.options)
 		err = l.client.Process(ctx, cmd)
 		calls[0].read(cmd)
 	} else {
@@ -92,7 +92,7 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 	pipe := l.client.Pipeline()
 	cmds := make([]charge, len(calls))
 	for i, c := range calls {
-		cmds[i] = c.command(ctx)
+		cmds[i] = c.command(ctx, &l.options)
 		_ = pipe.Process(ctx, cmds[i]) // only queues
 	}
 	_, err := pipe.Exec(ctx)
