@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,9 @@ const (
 	maxBatch = 512
 	// maxWaiting bounds the callers that wait for an exchange to return.
 	maxWaiting = 16 * maxBatch
+	// patience is how long a caller waits before it looks out for its context's end.
+	// Asking for that may cost more than the answer, and most answers are there sooner.
+	patience = 10 * time.Millisecond
 )
 
 // A gatherer lets concurrent callers share exchanges with one Redis server.
@@ -80,19 +84,22 @@ var waiters = sync.Pool{New: func() any {
 	return w
 }}
 
-// ask puts a question and returns the answer for n permits. ctx and the deadline, if
-// there is one, cut short the waiting and the caller's own exchange, never one that
-// others share.
+// ask puts a question and returns the answer for n permits. The deadline, if there
+// is one, cuts short the waiting and the caller's own exchange, never one that others
+// share; the end of ctx cuts short the waiting alone.
 func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n int64) (Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return Outcome{}, fmt.Errorf("redislimit: %w", err)
+	}
 	w, err := g.enter(q, n)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if w == nil {
 		defer g.leave()
-		if at, ok := ctx.Deadline(); !deadline.IsZero() && (!ok || at.After(deadline)) {
+		if !deadline.IsZero() {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, deadline)
+			ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
 			defer cancel()
 		}
 		c := &call{question: q, n: n}
@@ -111,22 +118,32 @@ func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n in
 // wait returns when the call that w became part of is done. On an error w must not
 // be used again: whoever sends may still hold it.
 func (w *waiter) wait(ctx context.Context, deadline time.Time) (err error) {
-	var late <-chan time.Time
-	if !deadline.IsZero() {
-		w.timer.Reset(time.Until(deadline)) // a context of its own would cost eight allocations
-		defer w.timer.Stop()
-		late = w.timer.C
-	}
+	w.timer.Reset(min(patience, until(deadline))) // a context of its own would cost eight allocations
+	defer w.timer.Stop()
 	select {
 	case <-w.done:
 		return nil
-	case <-late:
+	case <-w.timer.C:
+	}
+	w.timer.Reset(until(deadline))
+	select {
+	case <-w.done:
+		return nil
+	case <-w.timer.C:
 		err = context.DeadlineExceeded
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
 	w.state.CompareAndSwap(queued, left)
 	return err
+}
+
+// until is the time until the deadline, if there is one.
+func until(deadline time.Time) time.Duration {
+	if deadline.IsZero() {
+		return math.MaxInt64
+	}
+	return time.Until(deadline)
 }
 
 // enter returns nil to a caller that may send, and must then leave; the others

@@ -327,3 +327,28 @@ func TestBehindABrokenReplyNothingIsBelieved(t *testing.T) {
 	c.server.Resume()
 	c.callers.Wait()
 }
+
+// An unasked context is one whose end nobody may look out for.
+type unasked struct {
+	context.Context
+	t *testing.T
+}
+
+func (x unasked) Done() <-chan struct{} {
+	x.t.Error("asked for the context's end, which may cost more than the answer")
+	return x.Context.Done()
+}
+
+func TestAPromptAnswerAsksForNoContextsEnd(t *testing.T) {
+	t.Parallel()
+	limiter := New(redistest.Start(t).Client(t), Options{Timeout: 30 * time.Second})
+	ctx := unasked{t.Context(), t}
+	if _, err := limiter.Take(ctx, "k", ratelimit.Limit{Permits: 1, Window: century}, 1); err != nil {
+		t.Errorf("a caller alone: %v", err)
+	}
+	w := waiters.Get().(*waiter)
+	w.done <- struct{}{}
+	if err := w.wait(ctx, time.Time{}); err != nil {
+		t.Errorf("a caller who waited: %v", err)
+	}
+}

@@ -346,9 +346,11 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 
 // ask puts a question, again if that is worth it.
 func (l *Limiter) ask(ctx context.Context, q question, n int64) (Outcome, error) {
-	var deadline time.Time
+	deadline, _ := ctx.Deadline()
 	if l.options.Timeout > 0 {
-		deadline = time.Now().Add(l.options.Timeout)
+		if at := time.Now().Add(l.options.Timeout); deadline.IsZero() || at.Before(deadline) {
+			deadline = at
+		}
 	}
 	g := l.locate(ctx, deadline, q.key)
 	for tried := again(0); ; tried++ {
