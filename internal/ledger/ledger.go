@@ -203,7 +203,7 @@ func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 // now is returned. Callers with the same key and the same rec ask the same question,
 // so the limiter asks it once.
 func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal error) (p Permit, current *Record, err error) {
-	guard := redislimit.Guard{Key: l.recordKey(apiKey), Value: rec.raw}
+	guard := redislimit.Guard{Key: rec.name, Value: rec.raw}
 	var out redislimit.Outcome
 	if refusal == nil {
 		out, err = l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
@@ -249,7 +249,7 @@ func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 		l.opts.Observe("record", 0, kind(err))
 		return nil, err
 	}
-	rec.Routes = l.shared(rec.Routes)
+	rec.name, rec.Routes = l.recordKey(apiKey), l.shared(rec.Routes)
 	l.seen.put(apiKey, rec)
 	return rec, nil
 }
