@@ -119,7 +119,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		adm, err = g.admit(r.Context(), &req, take)
 	}
-	setHeader(w.Header(), &req, &adm)
+	out.setHeader(&req, &adm)
 	var delayed time.Duration
 	if err == nil {
 		delayed, err = hold(r.Context(), adm.permit.Decision)
@@ -173,8 +173,10 @@ func (g *Gateway) tell(x Exchange, apiKey string) {
 }
 
 // setHeader sets what the gateway itself says on every answer.
-func setHeader(h http.Header, req *inbound.Request, adm *admission) {
-	h["X-Request-Id"] = []string{req.ID}
+func (w *recorder) setHeader(req *inbound.Request, adm *admission) {
+	h := w.Header()
+	w.id[0] = req.ID
+	h["X-Request-Id"] = w.id[:]
 	if adm.permit.Decision.Limit.Window > 0 {
 		adm.permit.Decision.SetHeaderSpelled(h)
 	}

@@ -7,6 +7,7 @@ import "net/http"
 type recorder struct {
 	http.ResponseWriter
 	sent int64
+	id   [1]string // of the request, as the header's value
 }
 
 func (w *recorder) Write(p []byte) (int, error) {
