@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // docs is where each code is explained; the code itself is the fragment.
@@ -16,46 +17,58 @@ const docs = "https://github.com/tykctl/tykctl#"
 // maxInstance bounds how much of a refused target is repeated in the answer.
 const maxInstance = 256
 
-// Problem is one refusal as the client reads it.
+// Problem is one refusal as the client reads it. Its type is a link to the code's
+// explanation, and its title the status text of RFC 9110.
 type Problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Instance  string `json:"instance"`
-	Code      string `json:"code"`
-	RequestID string `json:"request_id"`
+	Status    int
+	Code      string // letters and underscores
+	Detail    string
+	Instance  string
+	RequestID string
 }
 
-// New describes a refusal. The type is a link to the code's explanation, the
-// title the status text of RFC 9110, and the instance the path that was asked
-// for, cut to 256 bytes.
+// New describes a refusal. The instance is the path that was asked for, cut to 256
+// bytes.
 func New(status int, code, detail, path, requestID string) Problem {
-	return Problem{
-		Type:      docs + code,
-		Title:     http.StatusText(status),
-		Status:    status,
-		Detail:    detail,
-		Instance:  path[:min(len(path), maxInstance)],
-		Code:      code,
-		RequestID: requestID,
-	}
+	return Problem{status, code, detail, path[:min(len(path), maxInstance)], requestID}
 }
 
 // Write sends p with its status. Headers set on w beforehand are sent with it.
 // The answer must not be cached: the next request may well be let through.
 func (p Problem) Write(w http.ResponseWriter) error {
-	body, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	body = append(body, '\n')
-
+	body := p.appendJSON(make([]byte, 0, 512))
 	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
+	values := []string{"application/problem+json", strconv.Itoa(len(body)), "no-store"}
+	for i, name := range [...]string{"Content-Type", "Content-Length", "Cache-Control"} {
+		h[name] = values[i : i+1 : i+1]
+	}
 	w.WriteHeader(p.Status)
-	_, err = w.Write(body)
+	_, err := w.Write(body)
 	return err
+}
+
+// appendJSON appends p as JSON. Refusals may come in floods, so there is no reflection.
+func (p Problem) appendJSON(b []byte) []byte {
+	b = append(append(b, `{"type":"`+docs...), p.Code...)
+	b = append(append(b, `","title":"`...), http.StatusText(p.Status)...)
+	b = strconv.AppendInt(append(b, `","status":`...), int64(p.Status), 10)
+	b = appendText(append(b, `,"detail":`...), p.Detail)
+	b = appendText(append(b, `,"instance":`...), p.Instance)
+	b = append(append(b, `,"code":"`...), p.Code...)
+	b = appendText(append(b, `","request_id":`...), p.RequestID)
+	return append(b, "}\n"...)
+}
+
+// appendText appends s as a string of JSON.
+func appendText(b []byte, s string) []byte {
+	if strings.ContainsFunc(s, escaped) {
+		quoted, _ := json.Marshal(s) // a string always can be
+		return append(b, quoted...)
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// escaped reports whether r may not stand for itself. Those of HTML do not either.
+func escaped(r rune) bool {
+	return r < ' ' || r > '~' || r == '"' || r == '\\' || r == '<' || r == '>' || r == '&'
 }

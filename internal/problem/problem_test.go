@@ -1,6 +1,8 @@
 package problem
 
 import (
+	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -38,4 +40,27 @@ func TestInstanceIsBounded(t *testing.T) {
 	if len(p.Instance) != maxInstance {
 		t.Errorf("instance has %d bytes, want %d", len(p.Instance), maxInstance)
 	}
+}
+
+// What a problem says is what encoding/json would have made of it, whatever it holds.
+func FuzzWrite(f *testing.F) {
+	f.Add("It did not answer.", "/\u2028", "\u00e9")
+	for c := range 256 {
+		f.Add("", "/"+string([]byte{byte(c)}), "id")
+	}
+	f.Fuzz(func(t *testing.T, detail, path, id string) {
+		p := New(429, "rate_limited", detail, path, id)
+		want, err := json.Marshal(struct {
+			Type      string `json:"type"`
+			Title     string `json:"title"`
+			Status    int    `json:"status"`
+			Detail    string `json:"detail"`
+			Instance  string `json:"instance"`
+			Code      string `json:"code"`
+			RequestID string `json:"request_id"`
+		}{docs + p.Code, http.StatusText(p.Status), p.Status, p.Detail, p.Instance, p.Code, p.RequestID})
+		if got := p.appendJSON(nil); err != nil || string(got) != string(want)+"\n" {
+			t.Errorf("%s, want %s, %v", got, want, err)
+		}
+	})
 }
