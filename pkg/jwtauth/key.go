@@ -187,9 +187,12 @@ func (k Key) matches(signed, signature string) error {
 
 func notCanonical(part string) error { return invalid("%s is not canonical base64url", part) }
 
+// errMismatch is made once: forged tokens may come in floods.
+var errMismatch = invalid("signature does not match")
+
 func mismatch(err error) error {
 	if err != nil {
-		return invalid("signature does not match")
+		return errMismatch
 	}
 	return nil
 }
