@@ -41,7 +41,7 @@ func cutScheme(value string) (rest string, found bool) {
 		return "", false
 	}
 	rest = value[len(bearer):]
-	return rest, rest == "" || !tokenBytes[rest[0]]
+	return rest, rest == "" || !isToken(rest[:1])
 }
 
 // isToken68 is the syntax of a bare credential, RFC 9110, 11.2.

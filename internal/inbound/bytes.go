@@ -1,18 +1,18 @@
 package inbound
 
+import "golang.org/x/net/http/httpguts"
+
 // byteSet says for every byte whether it belongs.
 type byteSet [256]bool
 
 const alphanumerics = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 var (
-	tokenBytes     = newByteSet(alphanumerics + "!#$%&'*+-.^_`|~") // RFC 9110, 5.6.2
-	token68Bytes   = newByteSet(alphanumerics + "-._~+/")          // RFC 9110, 11.2, without its padding
+	token68Bytes   = newByteSet(alphanumerics + "-._~+/") // RFC 9110, 11.2, without its padding
 	requestIDBytes = newByteSet(alphanumerics + "-._")
 	hostBytes      = newByteSet(alphanumerics + "-._")
 	digitBytes     = newByteSet("0123456789")
 	visibleBytes   = newByteRange('!', '~')
-	valueBytes     = newValueBytes()
 )
 
 func newByteSet(members string) (set byteSet) {
@@ -29,13 +29,8 @@ func newByteRange(first, last byte) (set byteSet) {
 	return set
 }
 
-// newValueBytes is what a field value may hold, RFC 9110, 5.5: anything but
-// control bytes, among which the tab is allowed.
-func newValueBytes() byteSet {
-	set := newByteRange(' ', 0xff)
-	set['\t'], set[0x7f] = true, false
-	return set
-}
+// isToken is for methods and schemes, too: a field's name is a token, RFC 9110, 5.1.
+func isToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 
 func consistsOf(s string, set *byteSet) bool {
 	for i := range len(s) {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // checkHost requires a host that can be read in one way. HTTP/2 servers leave
@@ -60,7 +62,7 @@ func readFields(r *http.Request) error {
 		count += len(values)
 		for _, value := range values {
 			size += len(name) + len(value)
-			if fault == "" && !consistsOf(value, &valueBytes) {
+			if fault == "" && !httpguts.ValidHeaderFieldValue(value) {
 				fault = "a header field holds a control character"
 			}
 		}
@@ -88,7 +90,7 @@ func readFields(r *http.Request) error {
 // hyphens alike: X_Forwarded_For would pass for the field that we write.
 func nameFault(name string) string {
 	switch {
-	case name == "" || !consistsOf(name, &tokenBytes):
+	case !isToken(name):
 		return "a header field's name is not a token"
 	case strings.Contains(name, "_"):
 		return "a header field's name holds an underscore"

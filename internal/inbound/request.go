@@ -167,7 +167,7 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 
 // checkMethod ignores case when it refuses: a backend might.
 func checkMethod(method string) error {
-	if method == "" || !consistsOf(method, &tokenBytes) {
+	if !isToken(method) {
 		return fmt.Errorf("%w: the method is not a token", ErrMalformed)
 	}
 	if equalFold(method, "connect") || equalFold(method, "trace") {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 var errChunk = errors.New("a chunk is malformed")
@@ -101,7 +103,7 @@ func chunkSize(line []byte) (size int64, ok bool) {
 		case 'a' <= c|0x20 && c|0x20 <= 'f':
 			c = c | 0x20 - 'a' + 10
 		case c == ';' || c == ' ' || c == '\t':
-			return size, i > 0 && validValue(string(line))
+			return size, i > 0 && httpguts.ValidHeaderFieldValue(string(line))
 		default:
 			return 0, false
 		}

@@ -73,7 +73,6 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		b = newBody(w, r, &u.opts)
 		b.sending = wait
 	}
-	defer b.stop()
 	own := maps.Clone(w.Header())
 
 	// A copy for each request lets its outcome be a local variable, with no
@@ -108,9 +107,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		err = classify(r.Context(), e, b.verdict(r.Context()))
 	}
 	defer func() {
-		if b.remains() {
-			b.stop()
-		}
+		b.stop() // for the verdict waits until nothing is being read
 		if p := recover(); p != nil {
 			if aborted, ok := p.(error); !ok || !errors.Is(aborted, http.ErrAbortHandler) {
 				panic(p)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // field is one line of the backend's header, its name in canonical form.
@@ -93,7 +95,7 @@ func (a *answer) parseStatus(line string) (minor byte, err error) {
 	}
 	minor = line[len(prefix)]
 	a.status, err = strconv.Atoi(line[size-3 : size])
-	if err != nil || a.status < 100 || minor != '0' && minor != '1' || !validValue(line) {
+	if err != nil || a.status < 100 || minor != '0' && minor != '1' || !httpguts.ValidHeaderFieldValue(line) {
 		return 0, errStatusLine
 	}
 	return minor, nil
@@ -102,7 +104,7 @@ func (a *answer) parseStatus(line string) (minor byte, err error) {
 func parseField(line string) (name, value string, ok bool) {
 	name, value, ok = strings.Cut(line, ":")
 	value = strings.Trim(value, " \t")
-	if !ok || name == "" || !validName(name) || !validValue(value) {
+	if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 		return "", "", false // also a line folded into the one before, which begins with a blank
 	}
 	return textproto.CanonicalMIMEHeaderKey(name), value, true
@@ -158,30 +160,3 @@ func isOwn(own []string, name string) bool {
 	}
 	return false
 }
-
-func validName(s string) bool {
-	for i := range len(s) {
-		if !tokenBytes[s[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-// validValue takes anything but control bytes, among which the tab is allowed.
-func validValue(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// tokenBytes are those of a token, RFC 9110, 5.6.2.
-var tokenBytes = func() (set [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
-		set[c] = true
-	}
-	return set
-}()
