@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -109,6 +110,10 @@ func TestBothServersAnswerAlike(t *testing.T) {
 			stream("one", "two")(w, r)
 			panic(http.ErrAbortHandler)
 		}},
+		"a goroutine that ends": {get, func(w http.ResponseWriter, r *http.Request) {
+			stream("one", "two")(w, r)
+			runtime.Goexit()
+		}},
 		"given up at once": {get, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 		"a fault":          {get, func(http.ResponseWriter, *http.Request) { panic("on purpose") }},
 		"interim answers": {get, func(w http.ResponseWriter, r *http.Request) {
@@ -127,6 +132,16 @@ func TestBothServersAnswerAlike(t *testing.T) {
 			set("Trailer", "X-Sum")(w)
 			w.WriteHeader(http.StatusOK)
 			set("X-Sum", "6")(w)
+		}},
+		"a trailer that was not announced": {get, func(w http.ResponseWriter, _ *http.Request) {
+			set(http.TrailerPrefix+"X-Other", "7")(w)
+		}},
+		"such a one behind a body": {get, func(w http.ResponseWriter, r *http.Request) {
+			stream("one")(w, r)
+			set(http.TrailerPrefix+"X-Other", "7")(w)
+		}},
+		"and one to HEAD": {head, func(w http.ResponseWriter, _ *http.Request) {
+			set(http.TrailerPrefix+"X-Other", "7")(w)
 		}},
 		"trailers to HEAD": {head, func(w http.ResponseWriter, _ *http.Request) {
 			set("Trailer", "X-Sum")(w)

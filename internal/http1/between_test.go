@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,29 +138,43 @@ func (c *countingConn) SetReadDeadline(t time.Time) error {
 // A client that still sends is listened to for a while, or it might be reset before
 // it has read the answer.
 func TestWhoStillSendsIsListenedTo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		defer far.Close()
-		s := New(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })})
-		c := newConn(s, near)
-		s.add(c)
-		go c.serve()
-		begun := time.Now()
-		_, _ = io.WriteString(far, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-		res, err := http.ReadResponse(bufio.NewReader(far), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		for err == nil {
-			_, err = io.WriteString(far, "x")
-			time.Sleep(linger / 10)
-		}
-		if took := time.Since(begun); took < linger || took > 2*linger {
-			t.Errorf("it was listened to for %v", took)
-		}
-		<-s.wait()
-	})
+	for name, tt := range map[string]struct {
+		request string
+		long    bool
+	}{
+		"a body":                  {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n", true},
+		"perhaps another request": {get, true},
+		"nothing any more":        {strings.Replace(get, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				defer far.Close()
+				s := New(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Connection", "close")
+					w.WriteHeader(http.StatusForbidden)
+				})})
+				c := newConn(s, near)
+				s.add(c)
+				go c.serve()
+				begun := time.Now()
+				_, _ = io.WriteString(far, tt.request)
+				res, err := http.ReadResponse(bufio.NewReader(far), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				for err == nil {
+					_, err = io.WriteString(far, "x")
+					time.Sleep(linger / 10)
+				}
+				if took := time.Since(begun); took >= linger != tt.long || took > 2*linger {
+					t.Errorf("it was listened to for %v", took)
+				}
+				<-s.wait()
+			})
+		})
+	}
 }
 
 func TestALargeBufferIsGivenBack(t *testing.T) {

@@ -78,16 +78,22 @@ func newConn(s *Server, nc net.Conn) *conn {
 
 // serve answers requests until the connection ends or is handed over.
 func (c *conn) serve() {
-	defer c.server.forget(c)
+	given := false
+	defer func() { // also when a handler ends this goroutine
+		if !given {
+			_ = c.Close()
+		}
+		c.server.forget(c)
+	}()
 	for {
 		err := c.next()
 		if errors.Is(err, errNotPlain) {
+			given = true
 			_ = c.setReadDeadline(time.Time{})
 			c.server.over.give(c.Conn, bytes.Clone(c.buf[c.start:c.end]))
 			return
 		}
 		if err != nil || !c.exchange() || !c.rest() {
-			_ = c.Close()
 			return
 		}
 	}
@@ -236,21 +242,23 @@ func (c *conn) giveBack() {
 // exchange has the handler answer a request. It reports whether another one may
 // come on the connection.
 func (c *conn) exchange() (another bool) {
+	answered := false
 	defer func() {
-		if p := recover(); p != nil {
-			c.abort(p)
+		if !answered {
+			c.abort(recover())
 			another = false
 		}
 	}()
 	c.w.begin()
 	c.server.rest.Handler.ServeHTTP(&c.w, c.r.Request)
+	answered = true
 	c.r.ctx.finish()
 	another = c.w.finish()
 	left := c.finishBody()
-	c.r = nil
-	if !another && (left || c.start < c.end) {
+	if !another && (left || c.start < c.end || !c.r.Close) { // or it knows that it has sent the last
 		c.lingerOn()
 	}
+	c.r = nil
 	return another && !left
 }
 
@@ -264,9 +272,10 @@ func (c *conn) finishBody() (left bool) {
 	return true
 }
 
-// abort ends a connection whose handler gave its answer up, or failed.
+// abort ends a connection whose handler gave its answer up, or failed. p is nil if it
+// ended its goroutine.
 func (c *conn) abort(p any) {
-	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+	if err, ok := p.(error); p != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
 		c.server.logf("http1: panic serving %v: %v\n%s", c.r.RemoteAddr, p, debug.Stack())
 	}
 	c.r.ctx.finish()

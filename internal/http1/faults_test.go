@@ -61,6 +61,30 @@ func TestTheClientsLastRequest(t *testing.T) {
 	}
 }
 
+// What is written when the handler has returned belongs to no answer.
+func TestALateWriter(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	writers := make(chan http.ResponseWriter, 1)
+	c := newConn(New(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writers <- w })}), near)
+	go func() {
+		_, _ = io.WriteString(far, get)
+		_, _ = io.Copy(io.Discard, far)
+	}()
+	if err := c.next(); err != nil || !c.exchange() {
+		t.Fatal("it is not answered", err)
+	}
+	near.Close() // at which a write fails, too
+	w := <-writers
+	w.WriteHeader(http.StatusTeapot)
+	if _, err := w.Write(make([]byte, 3*writeBuffer)); !errors.Is(err, errAnswered) {
+		t.Error(err)
+	}
+	if err := http.NewResponseController(w).Flush(); !errors.Is(err, errAnswered) {
+		t.Error(err)
+	}
+}
+
 func TestALargeHeaderAndABody(t *testing.T) {
 	long := strings.Repeat("x", 3*writeBuffer)
 	_, addr := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // errNotPlain means that a request is for the other server.
@@ -79,7 +81,7 @@ func (r *request) parseRequestLine(line string) error {
 func parseField(line string) (name, value string, ok bool) {
 	name, value, ok = strings.Cut(line, ":")
 	value = strings.Trim(value, " \t")
-	if !ok || !consistsOf(name, &tokenBytes) || value != "" && !consistsOf(value, &valueBytes) {
+	if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 		return "", "", false
 	}
 	return textproto.CanonicalMIMEHeaderKey(name), value, true
@@ -128,15 +130,9 @@ var (
 
 	upperBytes     = bytesOf(upper)
 	digitBytes     = bytesOf("0123456789")
-	tokenBytes     = bytesOf(alphanumeric + "!#$%&'*+-.^_`|~") // RFC 9110, 5.6.2
 	hostBytes      = bytesOf(alphanumeric + "-._:[]")
 	pathBytes      = bytesOf(alphanumeric + "-._~/$&+,:;=@") // those that package url leaves as they are
 	printableBytes = bytesIn(0x21, 0x7e)
-	valueBytes     = func() set { // RFC 9110, 5.5
-		s := bytesIn(0x20, 0xff)
-		s['\t'], s[0x7f] = true, false
-		return s
-	}()
 )
 
 func bytesOf(members string) (s set) {

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,7 +29,7 @@ type response struct {
 	header http.Header
 	names  []string // of the last answer's header, in order
 	out    []byte   // what is still to be written to the connection
-	err    error    // of the connection
+	err    error    // of the connection; errAnswered between two answers
 
 	status   int   // 0 before WriteHeader
 	length   int64 // of the body, as declared; unknown if below 0
@@ -38,10 +39,13 @@ type response struct {
 	chunked  bool     // framed, and the body goes in chunks
 	last     bool     // no request is taken after this one
 	trailers []string // names that were announced
+	trailing bool     // there may be trailers, which only chunks can have
 	hurried  bool     // there may be a deadline for writing
 }
 
 const unknown = -1
+
+var errAnswered = errors.New("http1: the handler that this answer is of has returned")
 
 func (w *response) begin() {
 	if w.hurried {
@@ -83,7 +87,7 @@ func (w *response) WriteHeader(status int) {
 		w.closeHeader()
 	case w.bodiless:
 		w.closeHeader()
-	case w.trailers != nil:
+	case w.trailing:
 		w.startChunks()
 	}
 }
@@ -133,9 +137,11 @@ func (w *response) fields(status int) {
 		case "Date":
 			dated = true
 		}
-		if !strings.HasPrefix(name, http.TrailerPrefix) {
-			w.field(name, values...)
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			w.trailing = true
+			continue
 		}
+		w.field(name, values...)
 	}
 	if !dated {
 		w.field("Date", date())
@@ -173,7 +179,7 @@ func (w *response) announce(values []string) {
 	for _, value := range values {
 		for name := range strings.SplitSeq(value, ",") {
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); httpguts.ValidTrailerHeader(name) {
-				w.trailers = append(w.trailers, name)
+				w.trailers, w.trailing = append(w.trailers, name), true
 			}
 		}
 	}
@@ -181,11 +187,11 @@ func (w *response) announce(values []string) {
 
 // field writes one, whatever bytes the handler put into it.
 func (w *response) field(name string, values ...string) {
-	if !consistsOf(name, &tokenBytes) {
+	if !httpguts.ValidHeaderFieldName(name) {
 		return
 	}
 	for _, value := range values {
-		if value != "" && !consistsOf(value, &valueBytes) {
+		if !httpguts.ValidHeaderFieldValue(value) {
 			value = blanked(value)
 		}
 		w.out = append(append(w.out, name...), ": "...)
@@ -197,7 +203,7 @@ func (w *response) field(name string, values ...string) {
 func blanked(value string) string {
 	b := []byte(value)
 	for i := range b {
-		if !valueBytes[b[i]] {
+		if !httpguts.ValidHeaderFieldValue(value[i : i+1]) {
 			b[i] = ' '
 		}
 	}
@@ -324,7 +330,9 @@ func (w *response) finish() bool {
 		w.header, w.names = http.Header{}, nil
 	}
 	short := w.length >= 0 && !w.bodiless && w.written < w.length
-	return w.err == nil && !w.last && !short
+	ok := w.err == nil
+	w.err = errAnswered // for whoever still writes
+	return ok && !w.last && !short
 }
 
 func (w *response) writeTrailers() {
@@ -343,6 +351,7 @@ func (w *response) abort() {
 	if w.framed {
 		w.send()
 	}
+	w.err = errAnswered
 }
 
 // mayBeSending reports whether the client has still to send some of its request.
