@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -48,5 +49,48 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 			t.Fatal(res.StatusCode, err)
 		}
 		<-f.outcomes
+	}
+}
+
+// The same of a backend that speaks HTTP/2, and of bodies, whose rest is on its way.
+func TestNothingOfABodyIsKept(t *testing.T) {
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.ParseInt(r.URL.Query().Get("read"), 10, 64)
+		_, _ = io.CopyN(io.Discard, r.Body, n)
+		_, _ = io.WriteString(w, r.URL.Query().Get("id"))
+	}))
+	backend.Config.Protocols = new(http.Protocols)
+	backend.Config.Protocols.SetUnencryptedHTTP2(true)
+	backend.Start()
+	defer backend.Close()
+	f := newFront(t, "proxy"+behindHTTP1, backend.Listener.Addr().String(), func(o *Options) { o.H2C = true })
+	ask := func(t *testing.T, c *wire, raw, id string) reply {
+		t.Helper()
+		c.send(t, raw)
+		res, body, err := c.answer(t, "POST")
+		if res.StatusCode != http.StatusOK || body != id || err != nil {
+			t.Fatalf("%d %q %v", res.StatusCode, body, err)
+		}
+		if o := f.outcome(t); o.err != nil {
+			t.Error(o.err)
+		}
+		return res
+	}
+	for _, size := range []int{2, 5000, 300_000} {
+		for halves := range 9 { // of the body, that are sent and that are read
+			sent, read := size*(halves%3)/2, size*(halves/3)/2
+			if read > sent {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d read of %d sent of %d", read, sent, size), func(t *testing.T) {
+				head := fmt.Sprintf("POST /?id=first&read=%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", read, size)
+				for range 5 {
+					c := f.dial(t, "")
+					if res := ask(t, c, head+strings.Repeat("x", sent), "first"); !res.Close {
+						ask(t, c, "GET /?id=next HTTP/1.1\r\nHost: x\r\n\r\n", "next")
+					}
+				}
+			})
+		}
 	}
 }
