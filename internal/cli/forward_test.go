@@ -304,9 +304,14 @@ func TestBodies(t *testing.T) {
 	if r := w.do("POST", "/api/v1/test", key.JWT, chunked(1000)); r.StatusCode != 200 || len(r.body) != 1000 {
 		t.Errorf("1000 bytes: %d, %d came back", r.StatusCode, len(r.body))
 	}
-	w.want(w.do("POST", "/api/v1/test", key.JWT, chunked(1001)), 413, "too_large")
+	over := w.do("POST", "/api/v1/test", key.JWT, chunked(1001))
+	w.want(over, 413, "too_large")
 	used := w.used(key.APIKey)
-	w.want(w.do("POST", "/api/v1/test", key.JWT, strings.NewReader(strings.Repeat("x", 1001))), 413, "too_large")
+	declared := w.do("POST", "/api/v1/test", key.JWT, strings.NewReader(strings.Repeat("x", 1001)))
+	w.want(declared, 413, "too_large")
+	if over.problem.Detail != declared.problem.Detail {
+		t.Errorf("in chunks the client is told %q, else %q", over.problem.Detail, declared.problem.Detail)
+	}
 	if w.used(key.APIKey) != used {
 		t.Error("a body whose length says that it is too large took a permit")
 	}

@@ -107,7 +107,7 @@ var answers = []struct {
 
 	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
 	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
-	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "The request's body is too large.", none}},
+	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
 	{upstream.ErrUnreachable, StageForward, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
 	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not answer in time.", none}},

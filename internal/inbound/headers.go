@@ -106,6 +106,7 @@ func isOurs(name string) bool {
 	case "Forwarded", "X-Real-Ip", "X-Request-Id",
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
 		"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Original-Method",
+		"X-Api-Key-Hash", // what we tell a proxy that asks at /auth, and it the backend
 		"Proxy", // which CGI programs take for HTTP_PROXY
 		"Host", "Http2-Settings", "Trailer":
 		return true

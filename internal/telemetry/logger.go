@@ -36,7 +36,9 @@ func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, 
 	if format == jsonFormat {
 		opts.Formatter, opts.TimeFormat = log.JSONFormatter, time.RFC3339Nano
 	}
-	logger := log.NewWithOptions(w, opts)
+	// Hidden from the logger, which would ask a terminal for its colours and wait ten
+	// seconds for one that does not answer.
+	logger := log.NewWithOptions(struct{ io.Writer }{w}, opts)
 	switch colour {
 	case ColourOff:
 		logger.SetColorProfile(termenv.Ascii)
@@ -44,7 +46,8 @@ func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, 
 		if !termenv.EnvNoColor() {
 			logger.SetColorProfile(termenv.ANSI256)
 		}
-	case ColourAuto: // the logger looks at w itself
+	case ColourAuto:
+		logger.SetColorProfile(termenv.NewOutput(w).EnvColorProfile())
 	}
 	return slog.New(logger), nil
 }

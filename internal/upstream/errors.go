@@ -22,7 +22,7 @@ var (
 	// ErrGone means that the client left before the answer was there.
 	ErrGone = errors.New("the client went away")
 	// ErrBodyTooLarge means that the request's body exceeds Options.MaxBody.
-	ErrBodyTooLarge = errors.New("the request's body is too large")
+	ErrBodyTooLarge = errors.New("body too large")
 	// ErrBody means that the request's body could not be read: its framing is broken, or it stalled.
 	ErrBody = errors.New("the request's body cannot be read")
 )
@@ -54,7 +54,7 @@ func cut(ctx context.Context, cause, body error) error {
 func clients(ctx context.Context, body error) error {
 	switch {
 	case errors.Is(body, ErrBodyTooLarge):
-		return ErrBodyTooLarge
+		return body
 	case errors.Is(body, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %w", ErrBody, body) // at which net/http takes the client for gone, too
 	case ctx.Err() != nil:

@@ -22,6 +22,7 @@ const linger = time.Second
 // broken framing is not blamed on the backend.
 type body struct {
 	io.Reader
+	limit   int64
 	left    int64 // bytes that may still come
 	client  *http.ResponseController
 	timeout time.Duration
@@ -42,7 +43,7 @@ func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
 		left = math.MaxInt64 - 1
 	}
 	return &body{
-		Reader: r.Body, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
+		Reader: r.Body, limit: o.MaxBody, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
 		http2: r.ProtoMajor == 2,
 	}
 }
@@ -64,7 +65,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
 	wanted := b.pause()
 	if b.left -= int64(n); b.left < 0 {
-		n, err = 0, ErrBodyTooLarge
+		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)
 	}
 	switch {
 	case errors.Is(err, io.EOF):
