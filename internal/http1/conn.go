@@ -72,7 +72,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: http.NoBody, RemoteAddr: nc.RemoteAddr().String(),
 	}
-	c.w = response{conn: c, header: http.Header{}, out: make([]byte, 0, writeBuffer)}
+	c.w = response{conn: c, header: http.Header{}}
 	return c
 }
 

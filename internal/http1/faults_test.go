@@ -109,16 +109,18 @@ func TestABodyEndsWithItsHandler(t *testing.T) {
 	}
 }
 
-// What grew for one answer is not kept for the next.
-func TestALargeAnswerBufferIsNotKept(t *testing.T) {
-	near, far := net.Pipe()
-	defer near.Close()
-	go func() { _, _ = io.Copy(io.Discard, far) }()
-	w := &newConn(New(&http.Server{}), near).w
-	w.field("X-Long", strings.Repeat("x", 3*writeBuffer))
-	w.send()
-	if cap(w.out) > 2*writeBuffer || w.err != nil {
-		t.Errorf("room for %d bytes, %v", cap(w.out), w.err)
+// What an answer was put together in is not kept while its connection is idle.
+func TestAnIdleConnectionHasNoBufferForAnswers(t *testing.T) {
+	for _, size := range []int{1, 3 * writeBuffer} {
+		c, far := idling(t)
+		c.server.rest.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Long", strings.Repeat("x", size))
+		})
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		go func() { _, _ = io.WriteString(far, get) }()
+		if err := c.next(); err != nil || !c.exchange() || c.w.out != nil {
+			t.Errorf("room for %d bytes is left, %v", cap(c.w.out), err)
+		}
 	}
 }
 

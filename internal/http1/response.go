@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,9 +53,20 @@ func (w *response) begin() {
 		_ = w.conn.SetWriteDeadline(time.Time{}) // or the next write fails
 	}
 	*w = response{
-		conn: w.conn, header: w.header, names: w.names, out: w.out[:0],
+		conn: w.conn, header: w.header, names: w.names, out: outs.Get().(*[writeBuffer]byte)[:0],
 		length: unknown, last: w.conn.r.Close,
 	}
+}
+
+// outs are the buffers of answers: an idle connection needs none.
+var outs = sync.Pool{New: func() any { return new([writeBuffer]byte) }}
+
+// giveBack ends the use of the buffer, unless it has been outgrown.
+func (w *response) giveBack() {
+	if cap(w.out) == writeBuffer {
+		outs.Put((*[writeBuffer]byte)(w.out[:writeBuffer]))
+	}
+	w.out = nil
 }
 
 // Header implements [http.ResponseWriter].
@@ -270,9 +282,6 @@ func (w *response) put(p []byte) {
 func (w *response) send() {
 	w.write(w.out)
 	w.out = w.out[:0]
-	if cap(w.out) > 2*writeBuffer {
-		w.out = make([]byte, 0, writeBuffer)
-	}
 }
 
 func (w *response) write(p []byte) {
@@ -326,6 +335,7 @@ func (w *response) finish() bool {
 		w.out = append(w.out, "\r\n"...)
 	}
 	w.send()
+	w.giveBack()
 	if clear(w.header); len(w.names) > fewFields {
 		w.header, w.names = http.Header{}, nil
 	}
@@ -351,6 +361,7 @@ func (w *response) abort() {
 	if w.framed {
 		w.send()
 	}
+	w.giveBack()
 	w.err = errAnswered
 }
 

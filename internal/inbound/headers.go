@@ -81,7 +81,7 @@ func readFields(r *http.Request) error {
 	case fault != "":
 		return fmt.Errorf("%w: %s", ErrMalformed, fault)
 	}
-	limitUpgrade(r.Header)
+	limitUpgrade(r)
 	limitTrailers(r)
 	return nil
 }
@@ -107,19 +107,21 @@ func isOurs(name string) bool {
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
 		"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Original-Method",
 		"X-Api-Key-Hash", // what we tell a proxy that asks at /auth, and it the backend
-		"Proxy", // which CGI programs take for HTTP_PROXY
+		"Proxy",          // which CGI programs take for HTTP_PROXY
 		"Host", "Http2-Settings", "Trailer":
 		return true
 	}
 	return strings.HasPrefix(name, "X-Forwarded")
 }
 
-// limitUpgrade leaves an upgrade to WebSocket and removes any other, with the
-// mention of it in Connection. An upgrade to h2c would let a client speak to
-// the backend past the gateway.
-func limitUpgrade(header http.Header) {
+// limitUpgrade leaves an upgrade to WebSocket, RFC 6455, 4.1, and removes any
+// other, with the mention of it in Connection. An upgrade to h2c would let a
+// client speak to the backend past the gateway.
+func limitUpgrade(r *http.Request) {
+	header := r.Header
 	protocols, found := header["Upgrade"]
-	if !found || len(protocols) == 1 && equalFold(protocols[0], "websocket") {
+	may := r.Method == http.MethodGet && r.ContentLength == 0 // a body would pass for what the tunnel carries
+	if !found || may && len(protocols) == 1 && equalFold(protocols[0], "websocket") {
 		return
 	}
 	delete(header, "Upgrade")

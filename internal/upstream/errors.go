@@ -18,7 +18,7 @@ var (
 	// ErrInvalid means that what the backend sent is not an HTTP answer.
 	ErrInvalid = errors.New("the backend sent no valid answer")
 	// ErrCut means that the answer ended before it was whole, after its beginning was passed on.
-	ErrCut = errors.New("the backend's answer was cut off")
+	ErrCut = errors.New("the answer was cut off")
 	// ErrGone means that the client left before the answer was there.
 	ErrGone = errors.New("the client went away")
 	// ErrBodyTooLarge means that the request's body exceeds Options.MaxBody.

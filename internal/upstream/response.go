@@ -27,7 +27,7 @@ type answer struct {
 const unknown = -1
 
 var (
-	errStatusLine = errors.New("its status line is none of HTTP/1")
+	errStatusLine = errors.New("its first line is no status line of HTTP/1")
 	errField      = errors.New("a header field is malformed")
 	errLength     = errors.New("it gives its length in two ways, or in none that is valid")
 	errSwitched   = errors.New("it switched protocols without having been asked to")
