@@ -14,14 +14,7 @@ import (
 
 // A request that was there before its predecessor was answered is under way like any.
 func TestShutdownWaitsForAPipelinedRequest(t *testing.T) {
-	under, let := make(chan bool), make(chan bool)
-	s, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			under <- true
-			<-let
-		}
-		tell(w, r)
-	}, nil)
+	s, addr, under, let := serveSlowly(t)
 	c := dial(t, addr, get+"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	<-under
 	ended := make(chan error)

@@ -11,15 +11,22 @@ import (
 	"testing"
 )
 
-func TestShutdown(t *testing.T) {
-	under, let := make(chan bool), make(chan bool)
-	s, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+// serveSlowly answers what is asked of /slow only once it is let, and says when it is
+// under way.
+func serveSlowly(t *testing.T) (s *Server, addr string, under <-chan bool, let chan<- bool) {
+	begun, may := make(chan bool), make(chan bool)
+	s, addr = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
-			under <- true
-			<-let
+			begun <- true
+			<-may
 		}
 		tell(w, r)
 	}, nil)
+	return s, addr, begun, may
+}
+
+func TestShutdown(t *testing.T) {
+	s, addr, under, let := serveSlowly(t)
 	slow := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"+get)
 	other := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nPragma: x\r\n\r\n")
 	<-under
