@@ -94,6 +94,9 @@ func TestForwardAuthWithNginx(t *testing.T) {
 	if r := nginx.raw("GET /allowed//it HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + key.JWT + "\r\n\r\n"); r.StatusCode != 400 {
 		t.Errorf("an ambiguous path: %d", r.StatusCode)
 	}
+	if r := nginx.raw("GET /allowed/it HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + strings.Repeat("X: y\r\n", 101) + "\r\n"); r.StatusCode != 431 {
+		t.Errorf("too many fields: %d", r.StatusCode)
+	}
 	forged, err := http.NewRequestWithContext(t.Context(), "GET", nginx.url+"/other", nil)
 	if err != nil {
 		t.Fatal(err)
