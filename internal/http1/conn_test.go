@@ -193,6 +193,20 @@ func TestNoTimeouts(t *testing.T) {
 	c.answer("GET")
 }
 
+// What a handler leaves behind may look at its request when others have come.
+func TestARequestMayBeKept(t *testing.T) {
+	requests := make(chan *http.Request, 2)
+	_, addr := serve(t, func(_ http.ResponseWriter, r *http.Request) { requests <- r }, nil)
+	c := dial(t, addr, "PUT /one?a HTTP/1.1\r\nHost: one\r\nX-A: 1\r\n\r\nGET /two HTTP/1.1\r\nHost: two\r\nX-B: 2\r\n\r\n")
+	c.answer("PUT")
+	first := <-requests
+	c.answer("GET")
+	<-requests
+	if got, want := fmt.Sprint(first.Method, first.URL, first.Host, first.Header), "PUT/one?aonemap[X-A:[1]]"; got != want {
+		t.Errorf("%s, was %s", got, want)
+	}
+}
+
 // Nothing of a request is left for the next one on its connection.
 func TestRequestsDoNotMix(t *testing.T) {
 	_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
