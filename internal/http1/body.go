@@ -57,6 +57,9 @@ func (b *body) end() {
 	b.closed = true
 }
 
+// remains reports whether the client may still be sending.
+func (b *body) remains() bool { return !b.ended.Load() }
+
 // readBody takes what came with the header first.
 func (c *conn) readBody(p []byte) (int, error) {
 	if c.start < c.end {

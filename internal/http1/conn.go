@@ -259,12 +259,12 @@ func (c *conn) exchange() (another bool) {
 		c.lingerOn()
 	}
 	c.r = nil
-	return another && !left
+	return another // never after a body that was left: its answer said that it is the last
 }
 
 // finishBody ends the request's body. It reports whether there is more of it.
 func (c *conn) finishBody() (left bool) {
-	if c.r.body.ended.Load() {
+	if !c.r.body.remains() {
 		return false
 	}
 	_ = c.setReadDeadline(time.Now()) // for whoever still reads

@@ -101,7 +101,7 @@ func (x *requestContext) mayWatch() {
 // that the client leaves. What it sends meanwhile stays in the connection's buffer.
 func (x *requestContext) watch() {
 	c := x.of.conn
-	if !x.due || x.left || x.over || x.watching != nil || !x.of.body.ended.Load() {
+	if !x.due || x.left || x.over || x.watching != nil || x.of.body.remains() {
 		return
 	}
 	if c.setReadDeadline(time.Time{}) != nil {

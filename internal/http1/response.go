@@ -3,7 +3,6 @@ package http1
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -88,7 +87,7 @@ func (w *response) WriteHeader(status int) {
 	w.bodiless = w.conn.r.Method == http.MethodHead || forbidsBody(status)
 	w.startLine(status)
 	w.fields(status)
-	if w.last || w.conn.mayBeSending() || w.conn.server.closing.Load() {
+	if w.last || w.conn.r.body.remains() || w.conn.server.closing.Load() {
 		w.last = true
 		w.field("Connection", "close")
 	}
@@ -365,9 +364,6 @@ func (w *response) abort() {
 	w.err = errAnswered
 }
 
-// mayBeSending reports whether the client has still to send some of its request.
-func (c *conn) mayBeSending() bool { return !c.r.body.ended.Load() }
-
 // forbidsBody reports whether an answer of this status never has one, RFC 9110, 6.4.1.
 func forbidsBody(status int) bool {
 	return status < http.StatusOK || status == http.StatusNoContent || status == http.StatusNotModified
@@ -390,5 +386,3 @@ type dated struct {
 }
 
 var latest atomic.Pointer[dated]
-
-var _ io.Writer = (*response)(nil)
