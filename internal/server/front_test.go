@@ -11,21 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/grpc/test/bufconn"
 )
-
-// pipes is a listener whose connections stay within the process, so that time can
-// be made up.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // overHTTP2 serves handler in front of an HTTP/2 client, with a second as each
 // time-out, and calls do with that client in a bubble of synctest.
@@ -39,15 +27,11 @@ func overHTTP2(t *testing.T, handler http.HandlerFunc, do func(t *testing.T, cli
 		h2.SetUnencryptedHTTP2(true)
 		front := s.newHTTP(s.front(handler))
 		front.Protocols = &h2
-		l := make(pipes)
+		l := bufconn.Listen(64 << 10) // within the process, so that time can be made up
 		go func() { _ = front.Serve(l) }()
 		client := &http.Client{Transport: &http.Transport{
-			Protocols: &h2,
-			DialContext: func(context.Context, string, string) (net.Conn, error) {
-				ours, theirs := net.Pipe()
-				l <- theirs
-				return ours, nil
-			},
+			Protocols:   &h2,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.DialContext(ctx) },
 		}}
 		do(t, client)
 		client.CloseIdleConnections()

@@ -11,27 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/grpc/test/bufconn"
 )
-
-// pipes is a listener whose connections stay within the process, so that time can
-// be made up.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	if c, ok := <-p; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	p <- theirs
-	return ours, nil
-}
 
 // conversing calls client in a bubble of synctest, over HTTP/2 from end to end. A
 // client may stall for a second, the backend for an hour. It returns what came of
@@ -40,10 +22,11 @@ func conversing(t *testing.T, backend http.HandlerFunc, client func(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		var h2 http.Protocols
 		h2.SetUnencryptedHTTP2(true)
-		serve := func(h http.HandlerFunc) (*http.Server, pipes) {
-			s, l := &http.Server{Handler: h, Protocols: &h2}, make(pipes)
+		serve := func(h http.HandlerFunc) (s *http.Server, dial func(ctx context.Context, _, _ string) (net.Conn, error)) {
+			s = &http.Server{Handler: h, Protocols: &h2}
+			l := bufconn.Listen(64 << 10) // within the process, so that time can be made up
 			go func() { _ = s.Serve(l) }()
-			return s, l
+			return s, func(ctx context.Context, _, _ string) (net.Conn, error) { return l.DialContext(ctx) }
 		}
 		behind, toBackend := serve(backend)
 		u := New(Options{
@@ -51,13 +34,13 @@ func conversing(t *testing.T, backend http.HandlerFunc, client func(t *testing.T
 			ConnectTimeout: time.Second, ResponseTimeout: time.Hour, BodyTimeout: time.Second,
 			Logger: slog.New(slog.DiscardHandler),
 		})
-		u.proxy.Transport.(*http.Transport).DialContext = toBackend.dial
+		u.proxy.Transport.(*http.Transport).DialContext = toBackend
 		front, toFront := serve(func(w http.ResponseWriter, r *http.Request) {
 			if _, got = u.Forward(w, r, Outgoing{Path: "/"}); got != nil {
 				panic(http.ErrAbortHandler)
 			}
 		})
-		c := &http.Client{Transport: &http.Transport{Protocols: &h2, DialContext: toFront.dial}}
+		c := &http.Client{Transport: &http.Transport{Protocols: &h2, DialContext: toFront}}
 		client(t, c)
 		synctest.Wait()
 		c.CloseIdleConnections()
