@@ -103,6 +103,10 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy, err := corsPolicy(cfg)
+	if err != nil {
+		return nil, err
+	}
 	backend := upstream.New(upstreamOptions(cfg, logger))
 	o := serverOptions(cfg, logger)
 	o.OnDrain = backend.Drain
@@ -129,6 +133,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Ledger:   book,
 		Upstream: backend,
 		Now:      a.now,
+		CORS:     policy,
 		Observe:  metrics.Request,
 
 		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
