@@ -128,6 +128,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 			TrustedProxies: cfg.Application.TrustedProxies,
 			MaxBody:        cfg.Application.MaxBody,
 			ForwardAuth:    cfg.Application.ForwardAuth,
+
+			WebSocketProtocol: cfg.Application.Token.WebSocketProtocol,
 		}),
 		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
 		Ledger:   book,

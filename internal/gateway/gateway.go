@@ -195,6 +195,7 @@ func outgoing(req *inbound.Request) upstream.Outgoing {
 		ForwardedFor:   req.Forwarded.For,
 		ForwardedHost:  req.Forwarded.Host,
 		ForwardedProto: req.Forwarded.Proto,
+		Subprotocol:    req.Subprotocol,
 	}
 }
 
