@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -142,7 +143,7 @@ func TestEveryAnswerIsShared(t *testing.T) {
 // Off, the fields are the backend's business.
 func TestWithoutCORSTheBackendDecides(t *testing.T) {
 	w := start(t, nil)
-	w.backend.answer(func(rw http.ResponseWriter, r *http.Request) { rw.Header().Set("Access-Control-Allow-Origin", "*") })
+	w.backend.answer(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("Access-Control-Allow-Origin", "*") })
 	r := w.browser("GET", "/api/v1/test", appOrigin, w.token(grant{}).JWT)
 	if r.Header.Get("Access-Control-Allow-Origin") != "*" || r.Header.Get("Vary") != "" {
 		t.Errorf("%v", r.Header)
@@ -156,9 +157,7 @@ func TestWithoutCORSTheBackendDecides(t *testing.T) {
 // that the request may pass, so another origin's preflight is a request without a token.
 func TestPreflightAtAuth(t *testing.T) {
 	options := map[string]string{"application.forward_auth": "true", "application.trusted_proxies": "127.0.0.1"}
-	for name, value := range withCORS {
-		options[name] = value
-	}
+	maps.Copy(options, withCORS)
 	w := start(t, options)
 	original := []string{"X-Original-Method", "OPTIONS", "X-Original-Uri", "/api/v1/test"}
 	asking := append(original, "Access-Control-Request-Method", "PUT")

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Any, as an element of a list in [Options], stands for all there are. It cannot stand
-// for requests with credentials, where browsers take it literally.
+// Any stands, as an element of a list in [Options], for all there are. Not with
+// credentials: there browsers take it literally.
 const Any = "*"
 
 // Options are what an operator says. The zero value turns CORS off.

@@ -16,7 +16,7 @@ var Exposed = []string{
 
 // page is what an answer needs to know of the page whose script asked.
 type page struct {
-	policy    *cors.Policy // nil: off
+	policy    *cors.Policy
 	origin    string
 	preflight bool
 }
@@ -29,7 +29,7 @@ type page struct {
 // At /auth any 2xx lets a request pass, so that only the preflights of allowed origins are
 // answered there; others are judged like any request.
 func (g *Gateway) preflight(w *recorder, r *http.Request, req *inbound.Request, err error) bool {
-	w.page = page{policy: g.CORS, origin: cors.Origin(r.Header)}
+	w.page = &page{policy: g.CORS, origin: cors.Origin(r.Header)}
 	if err != nil && !errors.Is(err, inbound.ErrNoToken) && !errors.Is(err, inbound.ErrBadToken) {
 		return false
 	}
@@ -46,8 +46,8 @@ func answerPreflight(w *recorder, r *http.Request) upstream.Result {
 
 // WriteHeader sets the fields for browsers last, when the backend's own stand beside them.
 func (w *recorder) WriteHeader(status int) {
-	switch p := &w.page; {
-	case p.policy == nil || status < http.StatusOK:
+	switch p := w.page; {
+	case p == nil || status < http.StatusOK:
 	case p.preflight:
 		p.policy.SetPreflight(w.Header(), p.origin)
 	default:
