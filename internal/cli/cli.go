@@ -102,7 +102,14 @@ func (a *app) loadFrom(src config.Source) (*config.Config, error) {
 	if a.useEnv {
 		src.Env = a.environ()
 	}
-	return config.Load(src)
+	cfg, err := config.Load(src)
+	if err == nil {
+		_, err = corsPolicy(cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cfg, nil
 }
 
 // group makes a command that only holds others: alone it shows its help, and a

@@ -103,6 +103,10 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy, err := corsPolicy(cfg)
+	if err != nil {
+		return nil, err
+	}
 	backend := upstream.New(upstreamOptions(cfg, logger))
 	o := serverOptions(cfg, logger)
 	o.OnDrain = backend.Drain
@@ -124,11 +128,14 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 			TrustedProxies: cfg.Application.TrustedProxies,
 			MaxBody:        cfg.Application.MaxBody,
 			ForwardAuth:    cfg.Application.ForwardAuth,
+
+			WebSocketProtocol: cfg.Application.Token.WebSocketProtocol,
 		}),
 		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
 		Ledger:   book,
 		Upstream: backend,
 		Now:      a.now,
+		CORS:     policy,
 		Observe:  metrics.Request,
 
 		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),

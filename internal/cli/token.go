@@ -153,7 +153,7 @@ func issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g grant) (
 	if err != nil {
 		return issued{}, err
 	}
-	if _, err := book.Create(ctx, record, g.ttl); err != nil {
+	if _, err := book.Create(ctx, record, wholeSeconds(g.ttl)); err != nil {
 		return issued{}, err
 	}
 	return made, nil
@@ -189,9 +189,14 @@ func reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey s
 	return made, err
 }
 
-// endAfter is in whole seconds, rounded up to keep the promise of ttl.
+// endAfter counts from the second in which iat lies, so that exp − iat is the ttl.
 func endAfter(now time.Time, ttl time.Duration) time.Time {
-	return time.Unix(now.Add(ttl+time.Second-1).Unix(), 0).UTC()
+	return time.Unix(now.Unix(), 0).Add(wholeSeconds(ttl)).UTC()
+}
+
+// wholeSeconds rounds up: the times of a token have no fractions.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
 
 func durationText(d time.Duration) string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -247,14 +248,17 @@ func sameJSON(a, b json.RawMessage) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
+// farthest is the first second that has no four-digit year.
+const farthest = 253402300800
+
 // readable is a member's value as people read it: times as times, lists as lists.
 func readable(m jsonobject.Member, now time.Time) string {
-	var seconds int64
+	var seconds float64
 	var text string
 	var list []string
 	switch {
-	case (m.Name == "exp" || m.Name == "iat" || m.Name == "nbf") && json.Unmarshal(m.Value, &seconds) == nil:
-		return moment(time.Unix(seconds, 0), now)
+	case (m.Name == "exp" || m.Name == "iat" || m.Name == "nbf") && json.Unmarshal(m.Value, &seconds) == nil && math.Abs(seconds) < farthest:
+		return moment(time.Unix(int64(seconds), 0), now)
 	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return moment(t, now)

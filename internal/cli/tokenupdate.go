@@ -91,10 +91,10 @@ func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Cha
 		routes = checkRoutes(c.AllowedRoutes)
 	}
 	if f.Changed("ttl") {
-		c.TTL = time.Duration(o.ttl)
+		c.TTL = wholeSeconds(time.Duration(o.ttl))
 		end := endAfter(now, c.TTL)
 		c.ExpiresAt, c.Expires = &end, new(end.Unix())
-		ttl = checkTTL(c.TTL)
+		ttl = checkTTL(time.Duration(o.ttl))
 	}
 	err := cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
 	switch {

@@ -45,7 +45,19 @@ type Application struct {
 	TrustedProxies     []netip.Prefix // masked; an IPv4 address is never in IPv6 form
 	MaxBody            int64          // bytes; 0 is no limit
 	RateLimit          RateLimit
+	CORS               CORS
 	Token              Token
+}
+
+// CORS is what pages of other origins may do; without Origins it is off. Fields and
+// order are those of cors.Options.
+type CORS struct {
+	Origins     []string
+	Methods     []string
+	Headers     []string
+	Expose      []string
+	MaxAge      time.Duration // whole seconds
+	Credentials bool
 }
 
 // RateLimit is what applies to keys whose record does not say otherwise.
@@ -61,8 +73,10 @@ type Token struct {
 	JWTSecret Secret // its bytes as written are the key; nothing is decoded
 	Algorithm string // of JWTSecret: HS256, HS384 or HS512
 	Keys      []TokenKey
-	CacheSize int    // verified tokens
-	Prefix    string // of the records' Redis keys
+	CacheSize int // verified tokens
+	// WebSocketProtocol is the subprotocol before the one that is the token; "" is off.
+	WebSocketProtocol string
+	Prefix            string // of the records' Redis keys
 }
 
 // Timeouts bound the client's side of a connection.

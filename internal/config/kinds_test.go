@@ -54,6 +54,13 @@ func TestKinds(t *testing.T) {
 		"2001:db8::1/32": netip.MustParsePrefix("2001:db8::/32"),
 	}, "", "10.0.0.0/33", "10.0.0.0/", "fe80::1%eth0", "::ffff:10.0.0.1", "::ffff:10.0.0.0/104", "example.org")
 
+	testKind(t, origin(), map[string]string{"*": "*", "https://app.example.com": "https://app.example.com", "http://localhost:3000": "http://localhost:3000"},
+		"", "null", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://*.example.com")
+	testKind(t, method(), map[string]string{"PUT": "PUT", "*": "*", "M-SEARCH": "M-SEARCH"}, "", "put", "P UT")
+	testKind(t, fieldName(), map[string]string{"X-Own": "X-Own", "*": "*", "etag": "etag"}, "", "X-Own:", "a b")
+	testKind(t, subprotocol(), map[string]string{"": "", "bearer": "bearer", "auth.v1": "auth.v1"}, "a b", "a,b", "bearer/1")
+	testKind(t, maxAge(), map[string]time.Duration{"0s": 0, "10m": 10 * time.Minute, "24h": 24 * time.Hour}, "25h", "1500ms", "600")
+
 	testKind(t, listOf(hostPort()), map[string][]string{
 		"": nil, " ": nil, ",": nil, "a:1": {"a:1"}, "a:1,": {"a:1"}, "a:1, b:2 , ": {"a:1", "b:2"},
 	}, "a:1,,b:2", ",a:1", "a:1,,", "a", "a:1 b:2")

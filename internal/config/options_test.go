@@ -63,6 +63,14 @@ func TestEnvironmentNames(t *testing.T) {
 		"monitoring.ip":                     "TYK_PROX_MONITORING__IP",
 		"monitoring.scheme":                 "TYK_PROX_MONITORING__SCHEME",
 		"monitoring.port":                   "TYK_PROX_MONITORING__PORT",
+
+		"application.cors.origins":             "TYK_PROX_APPLICATION__CORS__ORIGINS",
+		"application.cors.methods":             "TYK_PROX_APPLICATION__CORS__METHODS",
+		"application.cors.headers":             "TYK_PROX_APPLICATION__CORS__HEADERS",
+		"application.cors.expose":              "TYK_PROX_APPLICATION__CORS__EXPOSE",
+		"application.cors.credentials":         "TYK_PROX_APPLICATION__CORS__CREDENTIALS",
+		"application.cors.max_age":             "TYK_PROX_APPLICATION__CORS__MAX_AGE",
+		"application.token.websocket_protocol": "TYK_PROX_APPLICATION__TOKEN__WEBSOCKET_PROTOCOL",
 	}
 	got := map[string]string{}
 	for _, o := range Options() {
@@ -125,6 +133,10 @@ func unlikeZero(o option) string {
 		return "10.0.0.0/8"
 	case o.Kind == "keys":
 		return `[{"kid":"a","algorithm":"EdDSA","file":"a.pem"}]`
+	case o.Key == "application.cors.origins":
+		return "https://app.example.com"
+	case strings.HasPrefix(o.Key, "application.cors.") && o.Kind == "list":
+		return "PUT"
 	case o.Kind == "list":
 		return "a:1"
 	case o.Example != "":

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/cors"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/problem"
@@ -28,6 +29,8 @@ type Gateway struct {
 	Ledger   *ledger.Ledger
 	Upstream *upstream.Upstream
 	Now      func() time.Time
+	// CORS is what pages of other origins may do; nil leaves that to the backend.
+	CORS *cors.Policy
 	// Observe is told of each request once it has been answered.
 	Observe func(Exchange)
 	// Log is told likewise, with the key's hash; nil when nobody wants to know.
@@ -112,11 +115,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer g.inFlight.Add(-1)
 
 	req, err := g.Inbound.Read(r)
+	preflight := g.CORS != nil && g.preflight(out, r, &req, err)
 	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
 		err = errOverloaded
 	}
 	var adm admission
-	if err == nil {
+	if err == nil && !preflight {
 		adm, err = g.admit(r.Context(), &req, take)
 	}
 	out.setHeader(&req, &adm)
@@ -126,6 +130,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var res upstream.Result
 	switch {
+	case preflight:
+		res, err = answerPreflight(out, r), nil
 	case err == nil && req.Asked:
 		res = vouch(out, r, adm.token.APIKey)
 	case err == nil:
@@ -189,6 +195,7 @@ func outgoing(req *inbound.Request) upstream.Outgoing {
 		ForwardedFor:   req.Forwarded.For,
 		ForwardedHost:  req.Forwarded.Host,
 		ForwardedProto: req.Forwarded.Proto,
+		Subprotocol:    req.Subprotocol,
 	}
 }
 

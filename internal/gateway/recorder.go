@@ -8,6 +8,7 @@ type recorder struct {
 	http.ResponseWriter
 	sent int64
 	id   [1]string // of the request, as the header's value
+	page *page     // nil: nothing is said to browsers
 }
 
 func (w *recorder) Write(p []byte) (int, error) {

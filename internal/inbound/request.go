@@ -70,6 +70,9 @@ type Request struct {
 	Query string
 	// Bearer is the credential, unverified; "" when none was read.
 	Bearer string
+	// Subprotocol is the WebSocket subprotocol that announced the credential, to be
+	// answered when the backend selects none; "" when the credential came otherwise.
+	Subprotocol string
 	// Client is the address of the client: the peer's, or behind trusted
 	// proxies the one they vouch for. It is the zero Addr for a peer that has
 	// no IP address. IPv4 is never in its IPv6-mapped form.
@@ -97,6 +100,9 @@ type Options struct {
 	// ForwardAuth takes a request for /auth as a trusted proxy's question about
 	// another one, told by X-Original-Method and -URI or X-Forwarded-Method and -Uri.
 	ForwardAuth bool
+	// WebSocketProtocol is the subprotocol of a WebSocket after which a client may put
+	// its credential as another one; "" is none.
+	WebSocketProtocol string
 }
 
 // Reader reads requests. It is safe for concurrent use.
@@ -104,6 +110,7 @@ type Reader struct {
 	trustedProxies []netip.Prefix
 	maxBody        int64
 	forwardAuth    bool
+	subprotocol    string
 }
 
 // NewReader returns a Reader with the given options. The options are copied.
@@ -112,7 +119,10 @@ func NewReader(options Options) *Reader {
 	for i, prefix := range proxies {
 		proxies[i] = unmapPrefix(prefix)
 	}
-	return &Reader{trustedProxies: proxies, maxBody: options.MaxBody, forwardAuth: options.ForwardAuth}
+	return &Reader{
+		trustedProxies: proxies, maxBody: options.MaxBody,
+		forwardAuth: options.ForwardAuth, subprotocol: options.WebSocketProtocol,
+	}
 }
 
 // Read reads one request as net/http's server hands it over, with its header
@@ -121,7 +131,8 @@ func NewReader(options Options) *Reader {
 // what is left may be forwarded once hop-by-hop fields are gone. Those are all
 // X-Forwarded fields, Forwarded, X-Real-IP, X-Request-Id, Host, the overrides
 // of method and URL, upgrades other than to WebSocket, TE other than trailers,
-// and declared trailers, in r.Trailer too. What a client sends after its body
+// and declared trailers, in r.Trailer too; also a credential among a WebSocket's
+// subprotocols, with the word before it. What a client sends after its body
 // still ends up there once the body is read: a sender must not look.
 //
 // The error wraps one sentinel of this package. Faults of the target come
@@ -162,6 +173,10 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 		return req, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, rd.maxBody)
 	}
 	req.Bearer, err = readBearer(r.Header["Authorization"])
+	// At /auth the proxy has taken the Upgrade field away, which is of its own hop.
+	if rd.subprotocol != "" && (req.Asked || r.Header["Upgrade"] != nil) {
+		err = rd.bearerFromSubprotocol(r.Header, &req, err)
+	}
 	return req, err
 }
 

@@ -87,6 +87,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		}
 		switch tunnel, ok := answer.Body.(io.ReadWriteCloser); {
 		case ok && status == http.StatusSwitchingProtocols:
+			selectSubprotocol(answer.Header, out.Subprotocol)
 			answer.Body = newTunnel(tunnel, u.draining)
 		case answer.ProtoMajor == 1: // an HTTP/2 backend is kept an eye on by pings
 			answer.Body = &timely{answer.Body, &stall{timeout: u.opts.ResponseTimeout, leave: leave}}
@@ -181,6 +182,16 @@ func (u *Upstream) modify(h http.Header, answer *http.Response, own http.Header)
 	}
 	if answer.StatusCode == http.StatusNoContent {
 		delete(answer.Header, "Content-Length")
+	}
+}
+
+// selectSubprotocol selects one in place of a backend that does not. RFC 6455 lets a server
+// select none, but browsers then fail the connection if they offered any (WebSockets
+// standard, "establish a WebSocket connection").
+func selectSubprotocol(answer http.Header, offered string) {
+	const name = "Sec-Websocket-Protocol"
+	if offered != "" && answer.Get(name) == "" {
+		answer[name] = []string{offered}
 	}
 }
 

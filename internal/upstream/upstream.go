@@ -49,6 +49,9 @@ type Outgoing struct {
 	Path, Query                                 string // raw; Query with its question mark
 	RequestID                                   string
 	ForwardedFor, ForwardedHost, ForwardedProto string
+	// Subprotocol is what a WebSocket's client is told that was selected when the
+	// backend selects none; "" leaves that to the backend.
+	Subprotocol string
 }
 
 // Result is what came of a request.

@@ -7,15 +7,19 @@ import (
 
 const maxKeyIDSize = 64 // characters
 
-// A header's names are understood or, for these, refused in any case. They ask
-// for processing that is not done here (crit, b64, zip, enc, cty), or offer a
-// key from outside (the rest): RFC 7515, section 4.1; RFC 7516; RFC 7797.
+// A header's names are understood, refused or ignored.
+//
+// Refused, in any letter case, are those that ask for processing which is not done
+// here (crit, RFC 7515, section 4.1.11; b64, RFC 7797; zip and enc, RFC 7516), and
+// those that bring or point to a key (jku, jwk, x5u, x5c; RFC 7515, sections 4.1.2
+// to 4.1.6): the key is always one that the verifier was made with.
+//
+// All others are ignored (RFC 7515, section 4). Issuers send x5t, x5t#S256, cty and
+// nonce: a thumbprint only says again which key it was, and kid alone chooses it
+// here; what cty calls the payload does not change that it must be a JSON object.
 var (
 	understood  = []string{"alg", "typ", "kid"}
-	unsupported = []string{
-		"crit", "b64", "zip", "enc", "cty",
-		"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256",
-	}
+	unsupported = []string{"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}
 )
 
 // keyOf reads a header that is not in canonical form, and returns the key that it
@@ -50,7 +54,7 @@ func (v *Verifier) keyOf(part string) (*Key, error) {
 		}
 	}
 	if err := r.err(); err != nil {
-		return nil, invalid("header: %v", err)
+		return nil, invalid("header: %v", r.named(err, understood, unsupported))
 	}
 	if !hasAlgorithm {
 		return nil, invalid(`header "alg" is missing`)
@@ -67,10 +71,17 @@ func (v *Verifier) keyOf(part string) (*Key, error) {
 	return key, nil
 }
 
-// checkType accepts plain tokens and access tokens (RFC 9068, section 2.1).
+// types are the media types of plain tokens (RFC 7519, section 5.1) and access
+// tokens (RFC 9068, section 2.1), which are compared without regard to case.
+var types = [...]string{"JWT", "at+jwt", "application/jwt", "application/at+jwt"}
+
 func checkType(r *objectReader) error {
-	if r.kind() == '"' && (bytes.EqualFold(r.value(), []byte("JWT")) || bytes.EqualFold(r.value(), []byte("at+jwt"))) {
-		return nil
+	if r.kind() == '"' {
+		for _, known := range types {
+			if bytes.EqualFold(r.value(), []byte(known)) {
+				return nil
+			}
+		}
 	}
 	return invalid(`header "typ" is neither "JWT" nor "at+jwt"`)
 }

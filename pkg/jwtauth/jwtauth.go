@@ -4,7 +4,7 @@
 // It reads less than the standard allows, on purpose. A token that two parsers
 // could understand differently is refused: duplicate or case-variant names,
 // base64 that is not canonical, header members that change how a token is
-// processed, numbers that are not integers. The algorithm belongs to the key,
+// processed, times written with an exponent. The algorithm belongs to the key,
 // never to the token, and the payload is not decoded before its signature holds.
 //
 // Only signing methods come from github.com/golang-jwt/jwt; its parser is not

@@ -66,7 +66,7 @@ func TestKeyIDRefused(t *testing.T) {
 		{v, `{"alg":"HS512"}`, `header "alg" is not "HS256"`},
 		{v, `{"alg":"HS256","kid":["pair"]}`, `header "kid" is not a string`},
 		{v, `{"alg":"HS256","kid":"` + strings.Repeat("k", 65) + `"}`, `header "kid" is longer than 64 characters`},
-		{v, `{"alg":"HS256","kid":"pair","kid":"pair"}`, `header: duplicate member name`},
+		{v, `{"alg":"HS256","kid":"pair","kid":"pair"}`, `header: duplicate member name "kid"`},
 		{only, header, `header "kid" is missing`},
 		{new(jwtauth.Verifier), header, `header "kid" is missing`},
 	} {
@@ -93,6 +93,19 @@ func TestKeyIDsAreChecked(t *testing.T) {
 	}
 	if _, err := jwtauth.NewVerifier(); !errors.Is(err, jwtauth.ErrWeakSecret) {
 		t.Errorf("no keys: %v", err)
+	}
+}
+
+// An operator with several keys is told which one it was.
+func TestRefusalNamesTheKey(t *testing.T) {
+	named := must(newKey(t, "HS256").WithID("2026-12"))
+	token := must(named.Sign(claims()))
+	for key, reason := range map[*jwtauth.Key]string{
+		new(named.Between(time.Time{}, now)):                `the key "2026-12", which header "kid" names, is retired`,
+		new(named.Between(now.Add(time.Hour), time.Time{})): `the key "2026-12", which header "kid" names, is not in use yet`,
+	} {
+		_, err := must(jwtauth.NewVerifier(*key)).Verify(token, now)
+		checkRefusal(t, err, jwtauth.ErrInvalid, reason)
 	}
 }
 

@@ -63,11 +63,17 @@ func (k Key) NotBefore() time.Time {
 
 // verifiesAt says why the key's tokens are refused at now, in Unix seconds.
 func (k Key) verifiesAt(now int64) error {
+	fault := ""
 	switch {
 	case now >= k.retireAt:
-		return invalid("its key is retired")
+		fault = "is retired"
 	case now+leeway < k.notBefore:
-		return invalid("its key is not in use yet")
+		fault = "is not in use yet"
+	default:
+		return nil
 	}
-	return nil
+	if k.id == "" {
+		return invalid("its key %s", fault)
+	}
+	return invalid(`the key %q, which header "kid" names, %s`, k.id, fault)
 }

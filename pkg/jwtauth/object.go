@@ -56,10 +56,11 @@ type objectReader struct {
 	fault  fault
 	closed bool
 
-	names   [maxMembers]span // seen so far, unescaped
-	members int
-	current span // the current member's value
-	first   byte // and its first byte in the source
+	names    [maxMembers]span // seen so far, unescaped
+	members  int
+	repeated span // the name that was there before, if that is the fault
+	current  span // the current member's value
+	first    byte // and its first byte in the source
 }
 
 // span is a range of buf.
@@ -87,6 +88,22 @@ func (r *objectReader) err() error {
 		return nil
 	}
 	return fmt.Errorf("%s at byte %d", r.fault, r.pos)
+}
+
+// named adds to a fault about a member which one it is, if its name is a known one:
+// an unknown name is the token's own text, which no error repeats.
+func (r *objectReader) named(err error, lists ...[]string) error {
+	if r.fault != faultDuplicate {
+		return err
+	}
+	for _, known := range lists {
+		for _, name := range known {
+			if string(r.slice(r.repeated)) == name {
+				return fmt.Errorf("%s %q", r.fault, name)
+			}
+		}
+	}
+	return err
 }
 
 func (r *objectReader) slice(s span) []byte { return r.buf[s.from:s.to] }
@@ -133,6 +150,7 @@ func (r *objectReader) member() bool {
 	}
 	for _, seen := range r.names[:r.members] {
 		if bytes.Equal(r.slice(seen), r.slice(name)) {
+			r.repeated = name
 			return r.fail(faultDuplicate)
 		}
 	}

@@ -2,7 +2,6 @@ package jwtauth
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -47,15 +46,18 @@ func NewVerifier(keys ...Key) (*Verifier, error) {
 //     5) without padding;
 //   - a header whose "kid", if any, names a key that is in use, which has the
 //     algorithm that the header names, and whose "typ", if any, is "JWT" or
-//     "at+jwt"; members that change how a token is processed, or bring a key, are
-//     refused, and unknown ones are ignored (RFC 7515, section 4);
+//     "at+jwt"; members that change how a token is processed (crit, b64, zip, enc),
+//     or bring a key (jku, jwk, x5u, x5c), are refused, and all others ignored (RFC
+//     7515, section 4), x5t and x5t#S256 among them: "kid" alone chooses the key;
 //   - the signature;
 //   - a payload that is one JSON object with unique names, no claim's name in
 //     another case, and at most 32 levels and 64 members;
 //   - "api_key", as [ValidAPIKey] wants it;
-//   - "exp", and "iat" and "nbf" if present, as integers from 1970 to 9999; the
-//     latter two at most 60 seconds in the future;
-//   - "exp" after now, else [ErrExpired].
+//   - "exp", and "iat" and "nbf" if present, as seconds from 1970 to 9999, digits
+//     and perhaps a decimal fraction (RFC 7519, section 2), which shortens the
+//     token's life: "exp" is rounded down, the others up; "iat" and "nbf" at most
+//     60 seconds in the future;
+//   - "exp" after now, without any leeway, else [ErrExpired].
 //
 // All other claims, "rate_limit", "expires_at" and "allowed_routes" among them,
 // are informational: only their syntax is read.
@@ -132,11 +134,11 @@ func readClaims(payload []byte) (trustedClaims, error) {
 		case "api_key":
 			c.apiKey, err = apiKeyClaim(&r)
 		case "exp":
-			c.expires, err = timeClaim(&r, "exp")
+			c.expires, err = timeClaim(&r, "exp", down)
 		case "iat":
-			c.issuedAt, err = timeClaim(&r, "iat")
+			c.issuedAt, err = timeClaim(&r, "iat", up)
 		case "nbf":
-			c.notBefore, err = timeClaim(&r, "nbf")
+			c.notBefore, err = timeClaim(&r, "nbf", up)
 		case "rate_limit", "expires_at", "allowed_routes":
 		default:
 			if known, ok := caseVariant(r.name(), claimNames); ok {
@@ -148,7 +150,7 @@ func readClaims(payload []byte) (trustedClaims, error) {
 		}
 	}
 	if err := r.err(); err != nil {
-		return trustedClaims{}, invalidClaims("payload: %v", err)
+		return trustedClaims{}, invalidClaims("payload: %v", r.named(err, claimNames))
 	}
 	return c, nil
 }
@@ -184,12 +186,31 @@ func apiKeyClaim(r *objectReader) (string, error) {
 	return key, nil
 }
 
-func timeClaim(r *objectReader, name string) (int64, error) {
-	seconds, err := strconv.ParseInt(string(r.value()), 10, 64)
-	switch {
-	case r.kind() != '-' && r.kind() != '0', errors.Is(err, strconv.ErrSyntax):
-		return 0, invalidClaims("claim %q is not an integer", name)
-	case err != nil, r.kind() == '-', seconds > maxNumericDate:
+// rounding is what becomes of the fraction of a time: it never makes a token's
+// life longer.
+type rounding bool
+
+const (
+	down rounding = false // the end
+	up   rounding = true  // the beginning
+)
+
+// timeClaim reads a NumericDate (RFC 7519, section 2) as digits with perhaps a
+// fraction. Exponents are refused: no issuer writes them, and readers differ in
+// their precision.
+func timeClaim(r *objectReader, name string, to rounding) (int64, error) {
+	if r.kind() != '-' && r.kind() != '0' {
+		return 0, invalidClaims("claim %q is not a number", name)
+	}
+	whole, fraction, _ := bytes.Cut(r.value(), []byte("."))
+	if bytes.ContainsAny(r.value(), "eE") {
+		return 0, invalidClaims("claim %q has an exponent", name)
+	}
+	seconds, err := strconv.ParseInt(string(whole), 10, 64)
+	if to == up && err == nil && len(bytes.Trim(fraction, "0")) > 0 && seconds <= maxNumericDate {
+		seconds++
+	}
+	if err != nil || r.kind() == '-' || seconds > maxNumericDate {
 		return 0, invalidClaims("claim %q is out of range", name)
 	}
 	return seconds, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -163,8 +164,8 @@ func TestVerifyRefusesPayload(t *testing.T) {
 		{"trailing NUL", payload() + "\x00", `payload: not one JSON object`},
 		{"cut short", payload()[:60], `payload: not one JSON object`},
 		{"trailing comma", payload(""), `payload: not one JSON object`},
-		{"same claim twice", payload(`"exp":1800003600`), `payload: duplicate member name`},
-		{"same claim twice, once escaped", payload(`"\u0065xp":9999999999`), `payload: duplicate member name`},
+		{"same claim twice", payload(`"exp":1800003600`), `payload: duplicate member name "exp"`},
+		{"same claim twice, once escaped", payload(`"\u0065xp":9999999999`), `payload: duplicate member name "exp"`},
 		{"unknown claim twice", payload(`"a":1,"a":1`), `payload: duplicate member name`},
 		{"invalid UTF-8", payload("\"sub\":\"\xff\""), `payload: not valid UTF-8`},
 		{"surrogate in raw UTF-8", payload("\"sub\":\"\xed\xa0\x80\""), `payload: not valid UTF-8`},
@@ -228,20 +229,25 @@ func TestVerifyRefusesAPIKey(t *testing.T) {
 
 func TestVerifyRefusesTimes(t *testing.T) {
 	for _, name := range []string{"exp", "iat", "nbf"} {
-		notInteger := `claim "` + name + `" is not an integer`
+		notNumber := `claim "` + name + `" is not a number`
+		exponent := `claim "` + name + `" has an exponent`
 		outOfRange := `claim "` + name + `" is out of range`
 		for _, tt := range []struct{ value, reason string }{
-			{`null`, notInteger},
-			{`"1800003600"`, notInteger},
-			{`true`, notInteger},
-			{`[1800003600]`, notInteger},
-			{`{"":1800003600}`, notInteger},
-			{`1800003600.5`, notInteger},
-			{`1800003600.0`, notInteger},
-			{`18000036e2`, notInteger},
-			{`1e18`, notInteger},
-			{`1e300`, notInteger},
-			{`-1.5`, notInteger},
+			{`null`, notNumber},
+			{`"1800003600"`, notNumber},
+			{`true`, notNumber},
+			{`[1800003600]`, notNumber},
+			{`{"":1800003600}`, notNumber},
+			{`18000036e2`, exponent},
+			{`1.8000036e9`, exponent},
+			{`1800003600.5E0`, exponent},
+			{`1e18`, exponent},
+			{`1e300`, exponent},
+			{`-1.5`, outOfRange},
+			{`-0.5`, outOfRange},
+			{`253402300800.5`, outOfRange},
+			{`9007199254740993`, outOfRange},
+			{`9007199254740993.5`, outOfRange},
 			{`-1`, outOfRange},
 			{`-0`, outOfRange},
 			{`253402300800`, outOfRange},
@@ -268,6 +274,44 @@ func TestVerifyRefusesTimes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused(t, seal(secret, header, `{"api_key":"`+apiKey+`",`+tt.claims+`}`), jwtauth.ErrInvalid, tt.reason)
+		})
+	}
+}
+
+// A fraction never makes a token's life longer (RFC 7519, section 2).
+func TestVerifyRoundsFractions(t *testing.T) {
+	const (
+		future = `claim "%s" is in the future`
+		longer = "000000000000000000000000000000" // than a float64 is exact
+	)
+	for _, tt := range []struct{ claim, value, reason string }{
+		{"exp", "1800003600.0", ""},
+		{"exp", "1800003600.999999", ""},
+		{"exp", "1800003600." + longer + "1", ""},
+		{"exp", "1800000000.999", "since 2027-01-15T08:00:00Z"},
+		{"iat", "1800000059.5", ""},
+		{"iat", "1800000060.0", ""},
+		{"iat", "1800000060." + longer, ""},
+		{"iat", "1800000060.001", "future"},
+		{"iat", "1800000060." + longer + "1", "future"},
+		{"iat", "0.5", ""},
+		{"nbf", "1800000059.9", ""},
+		{"nbf", "1800000060.1", "future"},
+	} {
+		t.Run(tt.claim+"="+tt.value, func(t *testing.T) {
+			text := `{"api_key":"` + apiKey + `","` + tt.claim + `":` + tt.value
+			if tt.claim != "exp" {
+				text += `,"exp":1800003600`
+			}
+			token := seal(secret, header, text+"}")
+			switch tt.reason {
+			case "":
+				accepted(t, token)
+			case "future":
+				refused(t, token, jwtauth.ErrInvalid, fmt.Sprintf(future, tt.claim))
+			default:
+				refused(t, token, jwtauth.ErrExpired, tt.reason)
+			}
 		})
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -98,6 +100,15 @@ func TestDecideKeepsItsWord(t *testing.T) {
 					t.Fatalf("%+v, but %d are left before", d, got)
 				}
 			}
+			if d.More > d.Reset || d.Remaining < most && d.More <= 0 || d.RetryAfter > 0 && d.RetryAfter != d.More {
+				t.Fatalf("%+v contradicts itself", d)
+			}
+			if got := left(now.Add(d.More)); d.Remaining < most && got <= d.Remaining {
+				t.Fatalf("%+v, but no more than %d are there when more should be", d, got)
+			}
+			if got := left(now.Add(d.More - time.Microsecond)); got > d.Remaining {
+				t.Fatalf("%+v, but %d are left before", d, got)
+			}
 			if got := left(now.Add(d.Reset)); got != most {
 				t.Fatalf("%+v, but %d of %d are left then", d, got, most)
 			}
@@ -106,6 +117,70 @@ func TestDecideKeepsItsWord(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A client that is alone on a key and waits as it is told is never refused: neither
+// after a refusal, nor when it was told that nothing is left.
+func TestAnObedientClientIsNeverTooEarly(t *testing.T) {
+	overSchedules(t, func(t *testing.T, rng *rand.Rand, limit Limit) {
+		obey(t, rng, limit, func(state *State, now time.Time) Decision {
+			var d Decision
+			*state, d = limit.Decide(*state, 1, now)
+			return d
+		})
+	})
+}
+
+// obey makes requests until nothing is left, or until a refusal, and then waits as the
+// header says, to the second.
+func obey(t *testing.T, rng *rand.Rand, limit Limit, take func(*State, time.Time) Decision) {
+	t.Helper()
+	now, state, waited := aTime, State{}, false
+	for range 300 {
+		d := take(&state, now)
+		if waited && !d.Allowed() {
+			t.Fatalf("refused although it waited as told: %+v", d)
+		}
+		h := http.Header{}
+		d.SetHeader(h)
+		told := h.Get("Retry-After")
+		quota, remaining, seconds := fields(t, h)
+		if quota != limit.Permits || remaining != d.Remaining || told != "" && number(t, told) < seconds {
+			t.Fatalf("%+v is told as %v", d, h)
+		}
+		now = now.Add(d.Delay)
+		switch waited = true; {
+		case told != "":
+			now = now.Add(time.Duration(number(t, told)) * time.Second)
+		case remaining == 0 && rng.IntN(3) > 0:
+			now = now.Add(time.Duration(seconds) * time.Second)
+		default:
+			waited = remaining > 0
+			now = now.Add(pause(rng, limit))
+		}
+	}
+}
+
+// fields reads q of RateLimit-Policy, and r and t of RateLimit.
+func fields(t *testing.T, h http.Header) (q, r, seconds int64) {
+	t.Helper()
+	_, err := fmt.Sscanf(h.Get("RateLimit-Policy"), `"default";q=%d`, &q)
+	if err == nil {
+		_, err = fmt.Sscanf(h.Get("RateLimit"), `"default";r=%d;t=%d`, &r, &seconds)
+	}
+	if err != nil {
+		t.Fatalf("%v: %v", h, err)
+	}
+	return q, r, seconds
+}
+
+func number(t *testing.T, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // grants are the times, in Unix microseconds, at which permits may be used, one for
@@ -226,19 +301,22 @@ func TestDecideTokenBucket(t *testing.T) {
 		want   Decision // but for Limit
 		wantTo int64
 	}{
-		{"untouched", limit, 0, 1, Decision{Granted: 1, Remaining: 2, Reset: 6 * time.Second}, at(6 * time.Second)},
-		{"long full", limit, at(-time.Hour), 3, Decision{Granted: 3, Reset: 18 * time.Second}, at(18 * time.Second)},
+		{"untouched", limit, 0, 1, Decision{Granted: 1, Remaining: 2, More: 6 * time.Second, Reset: 6 * time.Second}, at(6 * time.Second)},
+		{"long full", limit, at(-time.Hour), 3, Decision{Granted: 3, More: 6 * time.Second, Reset: 18 * time.Second}, at(18 * time.Second)},
 		{"in part", limit, at(6 * time.Second), 3, Decision{Granted: 2, Reset: 18 * time.Second, RetryAfter: 6 * time.Second}, at(18 * time.Second)},
 		{"nearly one", limit, at(12*time.Second + time.Microsecond), 1, Decision{Reset: 12*time.Second + time.Microsecond, RetryAfter: time.Microsecond}, at(12*time.Second + time.Microsecond)},
-		{"just one", limit, at(12 * time.Second), 1, Decision{Granted: 1, Reset: 18 * time.Second}, at(18 * time.Second)},
+		{"just one", limit, at(12 * time.Second), 1, Decision{Granted: 1, More: 6 * time.Second, Reset: 18 * time.Second}, at(18 * time.Second)},
 		{"as many as can be", limit, 0, MaxPermits, Decision{Granted: 3, Reset: 18 * time.Second, RetryAfter: 6 * time.Second}, at(18 * time.Second)},
 		{"left by a larger limit", limit, at(time.Hour), 1, Decision{Reset: 18 * time.Second, RetryAfter: 6 * time.Second}, at(18 * time.Second)},
 		{"nothing allowed", Limit{Algorithm: TokenBucket, Window: time.Minute, Burst: 3}, at(time.Second), 1, Decision{Reset: time.Second, RetryAfter: 61 * time.Second}, at(time.Second)},
-		{"interval rounded up", Limit{Algorithm: TokenBucket, Permits: 7, Window: time.Second}, 0, 1, Decision{Granted: 1, Remaining: 6, Reset: 142_858 * time.Microsecond}, at(142_858 * time.Microsecond)},
+		{"interval rounded up", Limit{Algorithm: TokenBucket, Permits: 7, Window: time.Second}, 0, 1, Decision{Granted: 1, Remaining: 6, More: 142_858 * time.Microsecond, Reset: 142_858 * time.Microsecond}, at(142_858 * time.Microsecond)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Limit = tt.limit
+			if tt.want.RetryAfter > 0 {
+				tt.want.More = tt.want.RetryAfter
+			}
 			state, got := tt.limit.Decide(State{Full: tt.full}, tt.n, now)
 			wantDecided(t, got, tt.want, state, State{Full: tt.wantTo})
 		})
@@ -267,11 +345,11 @@ func TestDecideLeakyBucket(t *testing.T) {
 		want   Decision // but for Limit
 		wantTo int64
 	}{
-		{"idle", limit, 0, 1, Decision{Granted: 1, Remaining: 2, Reset: 6 * time.Second}, at(6 * time.Second)},
-		{"one before", limit, at(6 * time.Second), 1, Decision{Granted: 1, Remaining: 1, Reset: 12 * time.Second, Delay: 6 * time.Second}, at(12 * time.Second)},
-		{"three", limit, 0, 3, Decision{Granted: 3, Reset: 18 * time.Second}, at(18 * time.Second)},
+		{"idle", limit, 0, 1, Decision{Granted: 1, Remaining: 2, More: 5 * time.Second, Reset: 6 * time.Second}, at(6 * time.Second)},
+		{"one before", limit, at(6 * time.Second), 1, Decision{Granted: 1, Remaining: 1, More: 5 * time.Second, Reset: 12 * time.Second, Delay: 6 * time.Second}, at(12 * time.Second)},
+		{"three", limit, 0, 3, Decision{Granted: 3, More: 5 * time.Second, Reset: 18 * time.Second}, at(18 * time.Second)},
 		{"in part", limit, at(2 * time.Second), 4, Decision{Granted: 2, Reset: 14 * time.Second, RetryAfter: time.Second, Delay: 2 * time.Second}, at(14 * time.Second)},
-		{"as long a wait as can be", limit, at(13 * time.Second), 1, Decision{Granted: 1, Reset: 19 * time.Second, Delay: 13 * time.Second}, at(19 * time.Second)},
+		{"as long a wait as can be", limit, at(13 * time.Second), 1, Decision{Granted: 1, More: 6 * time.Second, Reset: 19 * time.Second, Delay: 13 * time.Second}, at(19 * time.Second)},
 		{"too long a wait", limit, at(14 * time.Second), 1, Decision{Reset: 14 * time.Second, RetryAfter: time.Second}, at(14 * time.Second)},
 		{"no waiting at all", Limit{Algorithm: LeakyBucket, Permits: 10, Window: time.Minute}, at(time.Microsecond), 1, Decision{Reset: time.Microsecond, RetryAfter: time.Microsecond}, at(time.Microsecond)},
 		{"left by a longer queue", limit, at(time.Hour), 1, Decision{Reset: 19 * time.Second, RetryAfter: 6 * time.Second}, at(19 * time.Second)},
@@ -279,6 +357,9 @@ func TestDecideLeakyBucket(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Limit = tt.limit
+			if tt.want.RetryAfter > 0 {
+				tt.want.More = tt.want.RetryAfter
+			}
 			state, got := tt.limit.Decide(State{Full: tt.full}, tt.n, now)
 			wantDecided(t, got, tt.want, state, State{Full: tt.wantTo})
 		})
@@ -299,19 +380,19 @@ func TestDecideSlidingWindow(t *testing.T) {
 		wantState State
 	}{
 		{"untouched", limit, State{}, in(0), 3,
-			Decision{Granted: 3, Remaining: 7, Reset: 2 * time.Minute}, State{Window: start, Current: 3}},
+			Decision{Granted: 3, Remaining: 7, More: 80 * time.Second, Reset: 2 * time.Minute}, State{Window: start, Current: 3}},
 		{"the same window", limit, State{start, 3, 0, 0}, in(20 * time.Second), 3,
-			Decision{Granted: 3, Remaining: 4, Reset: 100 * time.Second}, State{Window: start, Current: 6}},
+			Decision{Granted: 3, Remaining: 4, More: 50 * time.Second, Reset: 100 * time.Second}, State{Window: start, Current: 6}},
 		{"half of the window before", limit, State{start - 60, 8, 5, 0}, in(30 * time.Second), 7,
 			Decision{Granted: 6, Reset: 90 * time.Second, RetryAfter: 7500 * time.Millisecond}, State{start, 6, 8, 0}},
 		{"a permit is counted while a part of it counts", limit, State{start, 0, 10, 0}, in(5999 * time.Millisecond), 1,
 			Decision{Reset: 54_001 * time.Millisecond, RetryAfter: time.Millisecond}, State{start, 0, 10, 0}},
 		{"and then no more", limit, State{start, 0, 10, 0}, in(6 * time.Second), 1,
-			Decision{Granted: 1, Reset: 114 * time.Second}, State{start, 1, 10, 0}},
+			Decision{Granted: 1, More: 6 * time.Second, Reset: 114 * time.Second}, State{start, 1, 10, 0}},
 		{"spent in this window", limit, State{start, 10, 0, 0}, in(15 * time.Second), 1,
 			Decision{Reset: 105 * time.Second, RetryAfter: 51 * time.Second}, State{start, 10, 0, 0}},
 		{"two windows later", limit, State{start - 120, 10, 10, 0}, in(0), 10,
-			Decision{Granted: 10, Reset: 2 * time.Minute}, State{Window: start, Current: 10}},
+			Decision{Granted: 10, More: 66 * time.Second, Reset: 2 * time.Minute}, State{Window: start, Current: 10}},
 		{"the clock went back", limit, State{start + 60, 4, 6, 0}, in(59 * time.Second), 1,
 			Decision{Reset: 121 * time.Second, RetryAfter: 11 * time.Second}, State{start + 60, 4, 6, 0}},
 		{"lowered", Limit{Algorithm: SlidingWindow, Permits: 4, Window: time.Minute}, State{start, 0, 10, 0}, in(30 * time.Second), 4,
@@ -322,6 +403,9 @@ func TestDecideSlidingWindow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Limit = tt.limit
+			if tt.want.RetryAfter > 0 {
+				tt.want.More = tt.want.RetryAfter
+			}
 			state, got := tt.limit.Decide(tt.state, tt.n, tt.now)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -17,8 +17,11 @@ const policyName = `"default"`
 // The policy is the limit as it was set, q permits in w seconds; a TokenBucket
 // that holds another number than q says so in a parameter of its own, burst. Then
 // r, what is left, is Remaining, which for a bucket or a queue can exceed q; and t
-// is Reset, the time until all is there again. Retry-After alone says when to come
-// back: with SlidingWindow, a bucket or a queue that is sooner than t.
+// is More, the time until more is there (as of draft -10). A client that waits t or
+// Retry-After, which is never before t, is not too early. X-RateLimit-Reset is
+// Reset, the time until all is there again: what it has always meant here, and with
+// FixedWindow the same as t. A decision without More has its RetryAfter or else
+// its Reset there.
 //
 // The fields replace earlier values; an earlier Retry-After stays when d is not
 // a refusal.
@@ -54,17 +57,30 @@ func (d Decision) setHeader(h http.Header, names *[len(canonical)]string) {
 	b = strconv.AppendInt(b, d.Remaining, 10)
 	remainingEnd := len(b)
 	b = append(b, ";t="...)
-	reset := len(b)
+	more := ceilSeconds(d.more())
+	b = strconv.AppendInt(b, more, 10)
+	limitEnd := len(b)
 	b = strconv.AppendInt(b, ceilSeconds(d.Reset), 10)
 
 	all := string(b)
-	v := []string{all[:policyEnd], all[policyEnd:], all[permits:permitsEnd], all[remaining:remainingEnd], all[reset:]}
+	v := []string{all[:policyEnd], all[policyEnd:limitEnd], all[permits:permitsEnd], all[remaining:remainingEnd], all[limitEnd:]}
 	for i, name := range names {
 		h[name] = v[i : i+1 : i+1] // its capacity ends with it, so that Add copies
 	}
 	if !d.Allowed() {
-		h["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(d.RetryAfter), 1), 10)}
+		h["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(d.RetryAfter), more, 1), 10)}
 	}
+}
+
+// more is More, or what comes nearest in a decision that does not have it.
+func (d Decision) more() time.Duration {
+	switch {
+	case d.More > 0:
+		return d.More
+	case d.RetryAfter > 0:
+		return d.RetryAfter
+	}
+	return d.Reset
 }
 
 // ceilSeconds rounds up, so that a client that waits as told is not too early.

@@ -76,8 +76,14 @@ func (l Limit) decidePace(s State, n, now int64) (State, Decision) {
 		Remaining: left - granted,
 		Reset:     micros(after - now),
 	}
+	// A permit more is there once the time has moved on by one interval, or the
+	// bucket is full. A limit of nothing has no more to come: look again later.
+	d.More = micros(after + (d.Remaining+1)*interval - ahead - now)
+	if l.Permits > 0 {
+		d.More = min(d.More, d.Reset)
+	}
 	if granted < n {
-		d.RetryAfter = micros(after + interval - ahead - now)
+		d.RetryAfter = d.More
 	}
 	if granted > 0 && l.Algorithm == LeakyBucket {
 		d.Delay = micros(full - now)

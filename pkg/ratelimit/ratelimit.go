@@ -137,6 +137,11 @@ type Decision struct {
 	// meanwhile: until the window ends, with SlidingWindow until the next one has
 	// ended too; until the bucket is full, or the queue empty.
 	Reset time.Duration
+	// More is the time until more permits are there than Remaining, if none is taken
+	// meanwhile. It is at most Reset, save that a limit of 0 permits has no more to
+	// come and is worth another look then; it is 0 if everything is there, or if
+	// whoever made the decision does not know.
+	More time.Duration
 	// RetryAfter is the time to wait before what was refused is worth asking for
 	// again. It is 0 when every permit asked for was granted, else positive.
 	RetryAfter time.Duration
@@ -161,9 +166,13 @@ func (d Decision) Nth(i int64) Decision {
 	}
 	behind := d.Granted - 1 - i
 	d.Remaining += behind
+	if d.Limit.Algorithm == SlidingWindow {
+		d.More = d.Limit.moreSliding(d)
+	}
 	if d.Limit.Algorithm == TokenBucket || d.Limit.Algorithm == LeakyBucket {
 		interval, _ := d.Limit.Pace()
 		d.Reset -= time.Duration(behind) * interval
+		d.More = min(d.More, d.Reset)
 		if d.Limit.Algorithm == LeakyBucket {
 			d.Delay += time.Duration(i) * interval
 		}

@@ -24,10 +24,22 @@ func (l Limit) decideSliding(s State, n, now int64) (State, Decision) {
 	if s.Current > 0 {
 		d.Reset += l.Window
 	}
+	d.More = micros(l.opens(s, d.Remaining) - now)
 	if d.Granted < n {
-		d.RetryAfter = micros(l.opens(s) - now)
+		d.RetryAfter = d.More
 	}
 	return s, d
+}
+
+// moreSliding is More of a decision that granted something, from what else it says:
+// how many were granted before, which it does not say, matters only once the
+// previous window counts for nothing.
+func (l Limit) moreSliding(d Decision) time.Duration {
+	untilEnd := d.Reset - l.Window
+	if d.More <= untilEnd {
+		return d.More
+	}
+	return untilEnd + micros(l.opens(State{Current: l.Permits - d.Remaining}, d.Remaining)) - l.Window
 }
 
 // slide brings the state to the window that now lies in.
@@ -59,17 +71,18 @@ func (l Limit) weighted(s State, now int64) int64 {
 // end is where the state's window ends, in Unix microseconds.
 func (l Limit) end(s State) int64 { return s.Window*1_000_000 + l.Window.Microseconds() }
 
-// opens is when one more permit will be there than there is now, which is none: in
-// this window once the previous one counts for less, or else in the next window
-// once this one does.
-func (l Limit) opens(s State) int64 {
+// opens is when more permits will be there than remaining, which is what is left
+// now: in this window once the previous one counts for less, or else in the next
+// window once this one does. With nothing to come it is the end of this window.
+func (l Limit) opens(s State, remaining int64) int64 {
 	end, window := l.end(s), l.Window.Milliseconds()
-	room, counted := l.Permits-s.Current-1, min(s.Previous, l.Permits)
+	room, counted := l.Permits-s.Current-remaining-1, min(s.Previous, l.Permits)
 	switch {
-	case l.Permits <= 0:
+	case l.Permits <= 0, remaining >= l.Permits:
 		return end
 	case room < 0:
-		room, counted = l.Permits-1, l.Permits
+		counted = min(s.Current, l.Permits)
+		room = l.Permits - remaining - 1
 		end += l.Window.Microseconds()
 	}
 	return end - room*window/counted*1000

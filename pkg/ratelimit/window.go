@@ -34,7 +34,7 @@ func DecideFixedWindow(limit Limit, countAfter, n int64, now time.Time) Decision
 		Granted: min(left, n),
 		Reset:   untilWindowEnd(now, limit.Window),
 	}
-	d.Remaining = left - d.Granted
+	d.Remaining, d.More = left-d.Granted, d.Reset
 	if d.Granted < n {
 		d.RetryAfter = d.Reset
 	}

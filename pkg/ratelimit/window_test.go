@@ -65,7 +65,7 @@ func TestDecideFixedWindow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			limit := Limit{Permits: tt.permits, Window: time.Minute}
-			want := Decision{Limit: limit, Granted: tt.granted, Remaining: tt.remaining, Reset: time.Minute - at}
+			want := Decision{Limit: limit, Granted: tt.granted, Remaining: tt.remaining, Reset: time.Minute - at, More: time.Minute - at}
 			if tt.granted < tt.n {
 				want.RetryAfter = want.Reset
 			}

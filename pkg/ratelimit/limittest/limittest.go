@@ -103,6 +103,7 @@ func (s *suite) sound(d ratelimit.Decision, limit ratelimit.Limit, n int64) {
 		d.Remaining < 0 || d.Granted < n && d.Remaining > 0,
 		d.Reset < 0 || d.Granted > 0 && d.Reset == 0,
 		(d.RetryAfter > 0) != (d.Granted < n), d.RetryAfter < 0,
+		d.More < 0 || d.More > 0 && d.RetryAfter > 0 && d.More > d.RetryAfter,
 		d.Delay < 0 || d.Delay > limit.MaxDelay,
 		d.Granted == 0 && d.Delay != 0:
 		s.Errorf("take %d under %+v contradicts itself: %+v", n, limit, d)

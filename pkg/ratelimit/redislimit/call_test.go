@@ -88,9 +88,9 @@ func TestAnswer(t *testing.T) {
 		bucket  = ratelimit.TokenBucket
 		queue   = ratelimit.LeakyBucket
 	)
-	granted := func(a ratelimit.Algorithm, now, granted, remaining int64, reset, retry, delay time.Duration) *answer {
+	granted := func(a ratelimit.Algorithm, now, granted, remaining int64, reset, more, retry, delay time.Duration) *answer {
 		return &answer{status: taken, now: now, decision: ratelimit.Decision{
-			Limit: limits[a], Granted: granted, Remaining: remaining, Reset: reset, RetryAfter: retry, Delay: delay,
+			Limit: limits[a], Granted: granted, Remaining: remaining, Reset: reset, More: more, RetryAfter: retry, Delay: delay,
 		}}
 	}
 	tests := []struct {
@@ -100,21 +100,21 @@ func TestAnswer(t *testing.T) {
 		reply     any
 		want      *answer // nil for a malformed reply
 	}{
-		{"taken", fixed, false, []any{int64(0), first, int64(3), int64(0)}, granted(fixed, first, 3, 7, time.Minute, 0, 0)},
-		{"taken, guarded", fixed, true, []any{int64(0), last, int64(0), int64(99)}, granted(fixed, last, 0, 0, time.Microsecond, time.Microsecond, 0)},
-		{"taken in part", fixed, true, []any{int64(0), first, int64(1), int64(9)}, granted(fixed, first, 1, 0, time.Minute, time.Minute, 0)},
+		{"taken", fixed, false, []any{int64(0), first, int64(3), int64(0)}, granted(fixed, first, 3, 7, time.Minute, time.Minute, 0, 0)},
+		{"taken, guarded", fixed, true, []any{int64(0), last, int64(0), int64(99)}, granted(fixed, last, 0, 0, time.Microsecond, time.Microsecond, time.Microsecond, 0)},
+		{"taken in part", fixed, true, []any{int64(0), first, int64(1), int64(9)}, granted(fixed, first, 1, 0, time.Minute, time.Minute, time.Minute, 0)},
 		{"other window", fixed, false, []any{int64(1), outside}, &answer{status: otherWindow, now: outside}},
 		{"earlier window", fixed, true, []any{int64(1), first - 1}, &answer{status: otherWindow, now: first - 1}},
 		{"guard gone", fixed, true, []any{int64(2), first}, &answer{status: guardChanged, now: first}},
 		{"guard changed", queue, true, []any{int64(2), outside, "new"}, &answer{status: guardChanged, now: outside, current: "new", exists: true}},
 		{"guard empty", bucket, true, []any{int64(2), first, ""}, &answer{status: guardChanged, now: first, exists: true}},
-		{"sliding", sliding, false, []any{int64(0), first, int64(3), int64(0), int64(0), int64(0)}, granted(sliding, first, 3, 7, 2*time.Minute, 0, 0)},
+		{"sliding", sliding, false, []any{int64(0), first, int64(3), int64(0), int64(0), int64(0)}, granted(sliding, first, 3, 7, 2*time.Minute, 80*time.Second, 0, 0)},
 		{"sliding in part", sliding, false, []any{int64(0), first + 30_000_000, int64(2), int64(1200), int64(4), int64(8)},
-			granted(sliding, first+30_000_000, 2, 0, 90*time.Second, 7500*time.Millisecond, 0)},
-		{"full bucket", bucket, false, []any{int64(0), first, int64(3), int64(0)}, granted(bucket, first, 3, 2, 18*time.Second, 0, 0)},
-		{"nearly empty bucket", bucket, true, []any{int64(0), first, int64(1), first + 24_000_000}, granted(bucket, first, 1, 0, 30*time.Second, 6*time.Second, 0)},
-		{"empty queue", queue, false, []any{int64(0), first, int64(2), int64(0)}, granted(queue, first, 2, 0, 12*time.Second, 5*time.Second, 0)},
-		{"queue of one", queue, false, []any{int64(0), first, int64(1), first + 6_000_000}, granted(queue, first, 1, 0, 12*time.Second, 5*time.Second, 6*time.Second)},
+			granted(sliding, first+30_000_000, 2, 0, 90*time.Second, 7500*time.Millisecond, 7500*time.Millisecond, 0)},
+		{"full bucket", bucket, false, []any{int64(0), first, int64(3), int64(0)}, granted(bucket, first, 3, 2, 18*time.Second, 6*time.Second, 0, 0)},
+		{"nearly empty bucket", bucket, true, []any{int64(0), first, int64(1), first + 24_000_000}, granted(bucket, first, 1, 0, 30*time.Second, 6*time.Second, 6*time.Second, 0)},
+		{"empty queue", queue, false, []any{int64(0), first, int64(2), int64(0)}, granted(queue, first, 2, 0, 12*time.Second, 5*time.Second, 5*time.Second, 0)},
+		{"queue of one", queue, false, []any{int64(0), first, int64(1), first + 6_000_000}, granted(queue, first, 1, 0, 12*time.Second, 5*time.Second, 5*time.Second, 6*time.Second)},
 
 		{"nothing", fixed, false, nil, nil},
 		{"a string", fixed, false, "OK", nil},

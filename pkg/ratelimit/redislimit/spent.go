@@ -17,8 +17,9 @@ const maxRefusing = time.Second
 // refuses them without asking again. That is sound: until the time that Redis
 // named, only an operator can give a key permits back.
 //
-// Times run on the monotonic clock from the moment of sending. Redis reckoned
-// from a later one, so memory ends before the refusal does.
+// Times run on the monotonic clock. Redis reckoned at some moment between sending
+// and hearing: memory counts from the earlier one, so it ends before the refusal
+// does, and what clients are told from the later one, so that none comes back early.
 type spentKeys struct {
 	now      func() time.Time
 	seed     maphash.Seed
@@ -38,6 +39,7 @@ type spent struct {
 	question // to which the refusal is the answer
 	decision ratelimit.Decision
 	sent     time.Time
+	heard    time.Time // when the answer had come
 	until    time.Time
 	refused  atomic.Int64 // from memory, and not yet told
 }
@@ -73,8 +75,9 @@ func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
 		return ratelimit.Decision{}, false
 	}
 	e.refused.Add(1)
-	d, since := e.decision, now.Sub(e.sent)
+	d, since := e.decision, now.Sub(e.heard)
 	d.Reset -= since
+	d.More -= since
 	d.RetryAfter -= since
 	return d, true
 }
@@ -89,7 +92,7 @@ func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
 		s.forget(q.key)
 		return
 	}
-	e := &spent{question: q, decision: d, sent: sent, until: sent.Add(min(d.RetryAfter, d.Reset, maxRefusing))}
+	e := &spent{question: q, decision: d, sent: sent, heard: s.now(), until: sent.Add(min(d.RetryAfter, d.Reset, maxRefusing))}
 	shard.Lock()
 	defer shard.Unlock()
 	if _, held := shard.keys[q.key]; !held && len(shard.keys) >= s.perShard {

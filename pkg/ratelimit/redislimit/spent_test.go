@@ -80,7 +80,7 @@ func TestSpentBucketsOpenInTime(t *testing.T) {
 			t.Errorf("step %d: %+v, want a permit", step, d)
 		}
 		for range 2 {
-			if d := mustTake(t, l, "k", limit, 1); d.Allowed() || d.RetryAfter != 100*time.Millisecond {
+			if d := mustTake(t, l, "k", limit, 1); d.Allowed() || d.RetryAfter != 100*time.Millisecond || d.More != d.RetryAfter {
 				t.Errorf("step %d: %+v, want to wait for 100ms", step, d)
 			}
 		}
@@ -131,6 +131,25 @@ func TestResetIsSeenAtOnceWhereItWasMade(t *testing.T) {
 	}
 	if d := mustTake(t, l, "k", limit, 1); !d.Allowed() {
 		t.Errorf("after a reset: %+v", d)
+	}
+}
+
+// Redis reckoned somewhere between sending and hearing. What a client is told must
+// hold for the latest moment, what is remembered for the earliest.
+func TestMemorySendsNobodyBackTooEarly(t *testing.T) {
+	at := newHandClock(time.Unix(1_700_000_040, 0))
+	s := newSpentKeys(16, at.now)
+	q, sent := question{key: "k"}, at.now()
+	at.advance(200 * time.Millisecond) // Redis may have decided just now
+	s.note(q, ratelimit.Decision{Reset: 5 * time.Second, More: time.Second, RetryAfter: time.Second}, sent)
+	at.advance(300 * time.Millisecond)
+	d, ok := s.refuse(q)
+	if want := (ratelimit.Decision{Reset: 4700 * time.Millisecond, More: 700 * time.Millisecond, RetryAfter: 700 * time.Millisecond}); !ok || d != want {
+		t.Errorf("%+v, want %+v", d, want)
+	}
+	at.advance(500 * time.Millisecond) // or 200 ms before
+	if d, ok := s.refuse(q); ok {
+		t.Errorf("refused from memory when the permit may be there: %+v", d)
 	}
 }
 

@@ -1,0 +1,242 @@
+// Package cors answers browsers that ask whether a page of another origin may use an
+// API (the CORS protocol of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol).
+//
+// A [Policy] is made once from [Options] and then only sets header fields. It decides
+// nothing about a request: a client that is no browser may leave Origin away. Who
+// answers preflights, and when, is the gateway's business.
+package cors
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Any stands, as an element of a list in [Options], for all there are. Not with
+// credentials: there browsers take it literally.
+const Any = "*"
+
+// Options are what an operator says. The zero value turns CORS off.
+type Options struct {
+	Origins []string      // exact, as browsers send them, or Any; none turns CORS off
+	Methods []string      // that a page may use, or Any
+	Headers []string      // that a page may send, or Any
+	Expose  []string      // of an answer, that a page may read beside the gateway's own, or Any
+	MaxAge  time.Duration // for how long a browser may remember a preflight's answer, in whole seconds
+	// Credentials lets a page send cookies and client certificates along. The
+	// Authorization header is none of them: a page sets it by itself.
+	Credentials bool
+}
+
+// A Policy sets the fields that the options ask for. It is immutable and safe for
+// concurrent use. Setting fields costs no allocation but the header map's own, and one
+// when the answer has a Vary field already.
+type Policy struct {
+	origins     map[string][]string // by origin, what Access-Control-Allow-Origin says
+	any         []string            // what it says to all others; nil: nothing
+	credentials []string
+	methods     []string
+	headers     []string
+	expose      []string
+	maxAge      []string
+}
+
+// New makes a policy; without origins it is nil, which no method but Allows takes.
+// exposed are names that pages may read whatever the options say. The error says, for
+// the operator, which option is wrong and why; it wraps none.
+func New(o Options, exposed ...string) (*Policy, error) {
+	if len(o.Origins) == 0 {
+		return nil, nil
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	headers := o.Headers
+	if slices.Contains(headers, Any) && !slices.ContainsFunc(headers, isAuthorization) {
+		headers = append(slices.Clone(headers), "Authorization") // which * does not stand for
+	}
+	p := &Policy{
+		origins: make(map[string][]string),
+		methods: joined(o.Methods), headers: joined(headers), expose: joined(append(slices.Clone(o.Expose), exposed...)),
+		maxAge: []string{strconv.FormatInt(int64(o.MaxAge/time.Second), 10)},
+	}
+	for _, origin := range o.Origins {
+		if origin == Any {
+			p.any = []string{Any}
+		}
+	}
+	for _, origin := range o.Origins {
+		p.origins[origin] = []string{origin}
+		if p.any != nil {
+			p.origins[origin] = p.any
+		}
+	}
+	if o.Credentials {
+		p.credentials = []string{"true"}
+	}
+	return p, nil
+}
+
+func isAuthorization(name string) bool { return strings.EqualFold(name, "Authorization") }
+
+// joined is a list as the value of one field; nil for an empty one.
+func joined(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	return []string{strings.Join(list, ", ")}
+}
+
+// check finds what only the options together show, and every element's own fault.
+func (o Options) check() error {
+	for _, origin := range o.Origins {
+		if err := CheckOrigin(origin); err != nil {
+			return fmt.Errorf("origins: %q is no origin: %w", origin, err)
+		}
+	}
+	for _, list := range []struct {
+		name     string
+		elements []string
+	}{{"origins", o.Origins}, {"methods", o.Methods}, {"headers", o.Headers}, {"expose", o.Expose}} {
+		if o.Credentials && slices.Contains(list.elements, Any) {
+			return fmt.Errorf("%s: * does not go with credentials, with which browsers do not take it for all; name them", list.name)
+		}
+		for _, name := range list.elements {
+			if list.name != "origins" && !httpguts.ValidHeaderFieldName(name) {
+				return fmt.Errorf("%s: %q is no name", list.name, name)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckOrigin says in words why origin can be none that a browser sends (RFC 6454,
+// section 6.2), or returns nil; also for [Any].
+func CheckOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	switch {
+	case origin == Any:
+		return nil
+	case origin == "null":
+		return errors.New("null is what sandboxed pages and local files send, whoever wrote them; it cannot be allowed")
+	case err != nil || u.Scheme == "" || u.Host == "":
+		return errors.New("it is a scheme and a host, as in https://app.example.com")
+	case u.User != nil:
+		return errors.New("no user name may be in it")
+	case u.Path == "/" && u.RawQuery == "" && u.Fragment == "":
+		return fmt.Errorf("browsers send it without the slash at its end: %s", strings.TrimSuffix(origin, "/"))
+	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(origin, "#"):
+		return errors.New("nothing may follow the host and its port: pages of one host are one origin, whatever their path")
+	case strings.Contains(origin, Any):
+		return errors.New("* must stand alone; name each host")
+	case strings.ToLower(origin) != origin:
+		return fmt.Errorf("browsers send it in lower case: %s", strings.ToLower(origin))
+	case u.Scheme == "http" && u.Port() == "80" || u.Scheme == "https" && u.Port() == "443":
+		return fmt.Errorf("browsers leave the scheme's own port away: %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
+	case origin != u.Scheme+"://"+u.Host || !soundHost(u):
+		return errors.New("its host is neither a name in ASCII (punycode, for others) nor an address")
+	}
+	return nil
+}
+
+// soundHost takes names and addresses as browsers serialize them.
+func soundHost(u *url.URL) bool {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if u.Port() != "" && (err != nil || strconv.FormatUint(port, 10) != u.Port()) || strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	if name := u.Hostname(); strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(name)
+		return err == nil && addr.Is6() && addr.Zone() == "" && addr.String() == name
+	}
+	return u.Hostname() != "" && strings.Trim(u.Hostname(), "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
+}
+
+// Origin is what a request says of the page that made it; "" when it does not, or not
+// in one way.
+func Origin(h http.Header) string {
+	if origins := h["Origin"]; len(origins) == 1 {
+		return origins[0]
+	}
+	return ""
+}
+
+// IsPreflight reports whether a request with this method and header is a browser's
+// question about another one (Fetch, CORS-preflight request).
+func IsPreflight(method string, h http.Header) bool {
+	return method == http.MethodOptions && Origin(h) != "" && len(h["Access-Control-Request-Method"]) == 1
+}
+
+// Allows reports whether pages of this origin may use the API.
+func (p *Policy) Allows(origin string) bool { return p != nil && p.allowed(origin) != nil }
+
+func (p *Policy) allowed(origin string) []string {
+	if said := p.origins[origin]; said != nil || origin == "" {
+		return said
+	}
+	return p.any
+}
+
+var varyOrigin = []string{"Origin"} // shared, with no room to append to
+
+// Set sets the fields of an answer to a page of this origin. What stands in h of
+// Access-Control-* is the backend's and goes, so that there is one policy; Origin
+// is added to Vary whether the origin is allowed or not, because caches may keep either
+// answer.
+func (p *Policy) Set(h http.Header, origin string) {
+	for name := range h {
+		if strings.HasPrefix(name, "Access-Control-") {
+			delete(h, name)
+		}
+	}
+	switch vary := h["Vary"]; {
+	case vary == nil:
+		h["Vary"] = varyOrigin
+	case !names(vary, "Origin"):
+		h["Vary"] = append(slices.Clip(vary), "Origin")
+	}
+	said := p.allowed(origin)
+	if said == nil {
+		return
+	}
+	h["Access-Control-Allow-Origin"] = said
+	set(h, "Access-Control-Allow-Credentials", p.credentials)
+	set(h, "Access-Control-Expose-Headers", p.expose)
+}
+
+// SetPreflight sets, beside the fields of Set, those of a preflight's answer.
+func (p *Policy) SetPreflight(h http.Header, origin string) {
+	p.Set(h, origin)
+	if p.allowed(origin) == nil {
+		return
+	}
+	set(h, "Access-Control-Allow-Methods", p.methods)
+	set(h, "Access-Control-Allow-Headers", p.headers)
+	set(h, "Access-Control-Max-Age", p.maxAge)
+}
+
+func set(h http.Header, name string, value []string) {
+	if value != nil {
+		h[name] = value
+	}
+}
+
+// names reports whether a Vary field names this field, or all.
+func names(lines []string, name string) bool {
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, ",") {
+			if element = strings.Trim(element, " \t"); element == Any || strings.EqualFold(element, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
