@@ -95,6 +95,9 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range cfg.Warnings() {
+		logger.Warn(w.String())
+	}
 	keys, err := tokenKeys(cfg)
 	if err != nil {
 		return nil, err
