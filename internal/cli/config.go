@@ -43,12 +43,23 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err := checkFiles(cfg); err != nil {
 				return err
 			}
-			for _, w := range cfg.Warnings() {
-				fmt.Fprintf(a.err, "tykctl: warning: %s\n", w)
-			}
+			a.warnOf(cfg)
 			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))
 			return err
 		},
+	}
+}
+
+// warnOf writes what is legal, but looks like a mistake.
+func (a *app) warnOf(cfg *config.Config) {
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintf(a.err, "tykctl: warning: %s\n", w)
+	}
+	if a.useEnv {
+		return
+	}
+	if names := config.Unread(a.environ()); len(names) > 0 {
+		fmt.Fprintf(a.err, "tykctl: warning: %s is set, but variables are read only with --env\n", names[0])
 	}
 }
 

@@ -96,7 +96,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		return nil, err
 	}
 	for _, w := range cfg.Warnings() {
-		logger.Warn(w.String())
+		logger.Warn("the configuration looks mistaken", "option", w.Key, "problem", w.Text)
 	}
 	keys, err := tokenKeys(cfg)
 	if err != nil {

@@ -155,13 +155,6 @@ type Value struct {
 // from, in the order of declaration. It never holds a secret.
 func (c *Config) Values() []Value { return slices.Clone(c.values) }
 
-// Warnings returns what is legal, but looks like a mistake. It never holds a secret.
-func (c *Config) Warnings() []Fault { return slices.Clone(c.warnings) }
-
-func (c *Config) warn(origin Origin, key, text string) {
-	c.warnings = append(c.warnings, Fault{Key: key, Origin: origin, Text: text})
-}
-
 // Origin returns the layer that set the option, "" for a key that is not one.
 func (c *Config) Origin(key string) Origin { return c.value(key).Origin }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -94,16 +93,4 @@ func ofKubernetes(name, value string) bool {
 func hasTransport(name string) bool {
 	name = strings.TrimSuffix(name, "_PORT")
 	return strings.HasSuffix(name, "_TCP") || strings.HasSuffix(name, "_UDP") || strings.HasSuffix(name, "_SCTP")
-}
-
-func (c *Config) warnOfServices(names []string) {
-	if len(names) == 0 {
-		return
-	}
-	key := names[0]
-	if more := len(names) - 1; more > 0 {
-		key += fmt.Sprintf(" and %d more", more)
-	}
-	c.warn(OriginEnv, key, "ignored: Kubernetes sets such variables for a Service whose name begins with tyk-prox; "+
-		"set enableServiceLinks: false in the pod's spec, or rename the Service")
 }

@@ -96,7 +96,7 @@ func Load(src Source) (*Config, error) {
 	c := &Config{File: read}
 	c.fill(layers)
 	c.check(faults, src.Require)
-	c.warnOfServices(foreign)
+	c.suspect(foreign)
 	if len(faults.List) > 0 {
 		return nil, faults
 	}
