@@ -102,14 +102,7 @@ func (a *app) loadFrom(src config.Source) (*config.Config, error) {
 	if a.useEnv {
 		src.Env = a.environ()
 	}
-	cfg, err := config.Load(src)
-	if err == nil {
-		_, err = corsPolicy(cfg)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return config.Load(src)
 }
 
 // group makes a command that only holds others: alone it shows its help, and a

@@ -28,7 +28,8 @@ func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Report everything that is wrong with the configuration",
-		Long: `Reads the configuration as serve would and reports all its faults at once.
+		Long: `Reads the configuration as serve would and reports all its faults at once. What is
+legal, but looks like a mistake, is a warning on stderr.
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 		Example: `  tykctl config check
@@ -42,9 +43,23 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
 			if err := checkFiles(cfg); err != nil {
 				return err
 			}
+			a.warnOf(cfg)
 			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))
 			return err
 		},
+	}
+}
+
+// warnOf writes what is legal, but looks like a mistake.
+func (a *app) warnOf(cfg *config.Config) {
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintf(a.err, "tykctl: warning: %s\n", w)
+	}
+	if a.useEnv {
+		return
+	}
+	if names := config.Unread(a.environ()); len(names) > 0 {
+		fmt.Fprintf(a.err, "tykctl: warning: %s is set, but variables are read only with --env\n", names[0])
 	}
 }
 
@@ -56,8 +71,9 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show each option's value and where it came from",
-		Long: `Shows the value in effect of every option, behind the layer that set it: default,
-file, env or flag. Secrets are hidden.
+		Long: `Shows every option with the layer that set it (default, file, env or flag, or the
+file that a variable such as TYK_PROX_REDIS__PASSWORD_FILE names) and its value in
+effect. Secrets are hidden.
 
 Exit codes: 0 fine, 1 the configuration is wrong, 2 wrong usage.`,
 		Example: `  tykctl config show --env
@@ -91,7 +107,7 @@ func showConfig(w io.Writer, cfg *config.Config, output string) error {
 		if text == "" {
 			text = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, v.Origin, text)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, v.SetBy(), text)
 	}
 	return table.Flush()
 }
@@ -102,6 +118,7 @@ func (a *app) configReferenceCommand() *cobra.Command {
 		Use:   "reference",
 		Short: "Print every option as a Markdown table",
 		Long: `Prints every option with its name in the environment, its default and its meaning.
+With _FILE behind that name, a variable names a file that holds the value.
 
 Exit codes: 0 fine, 2 wrong usage.`,
 		Example: `  tykctl config reference

@@ -177,12 +177,12 @@ func TestPreflightAtAuth(t *testing.T) {
 func TestCORSFaults(t *testing.T) {
 	a := &app{environ: func() []string { return nil }}
 	for _, tt := range []struct{ key, value, fault string }{
-		{"origins", "null", `application.cors.origins (flag): must be a list, each element an origin such as https://app.example.com, or *, and element 1 is wrong: not "null": null is what`},
-		{"origins", appOrigin + ",https://app.example.com/", "element 2 is wrong: not \"https://app.example.com/\": browsers send it without the slash at its end: https://app.example.com"},
+		{"origins", "null", `application.cors.origins (flag): element 1 must be an origin such as https://app.example.com, or *, not "null": null is what`},
+		{"origins", appOrigin + ",https://app.example.com/", "element 2 must be an origin such as https://app.example.com, or *, not \"https://app.example.com/\": browsers send it without the slash at its end: https://app.example.com"},
 		{"origins", "*", "application.cors.origins (flag): * does not go with credentials"},
-		{"methods", "get", `application.cors.methods (flag): must be a list, each element a method in upper case`},
+		{"methods", "get", `application.cors.methods (flag): element 1 must be a method in upper case`},
 		{"methods", "*", "application.cors.methods (flag): * does not go with credentials"},
-		{"headers", "X y", "application.cors.headers (flag): must be a list, each element the name of a header field"},
+		{"headers", "X y", "application.cors.headers (flag): element 1 must be the name of a header field"},
 		{"max_age", "48h", "application.cors.max_age (flag): must be a duration"},
 	} {
 		flags := map[string]string{"application.cors.origins": appOrigin, "application.cors.credentials": "true"}

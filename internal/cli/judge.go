@@ -25,7 +25,19 @@ func judgeConfig(cfg *config.Config, wrong error) finding {
 	if wrong != nil {
 		return fail("config", wrong.Error(), "'tykctl config reference' tells of every option")
 	}
+	if warnings := cfg.Warnings(); len(warnings) > 0 {
+		return warn("config", listFaults(warnings), "these are legal; see whether they are meant")
+	}
 	return ok("config", fileOf(cfg)+": nothing is wrong")
+}
+
+// listFaults writes one to a line.
+func listFaults(faults []config.Fault) string {
+	lines := make([]string, len(faults))
+	for i, f := range faults {
+		lines[i] = f.String()
+	}
+	return strings.Join(lines, "\n")
 }
 
 // judgeSecrets judges what tokens are signed with.
@@ -37,7 +49,7 @@ func judgeSecrets(cfg *config.Config) []finding {
 	case publicSecret(cfg):
 		found = append(found, fail("secret", "it is the published example: anyone can make tokens, so serve listens on loopback only", advice))
 	default:
-		found = append(found, judgeSecret("", secret, ", set by "+string(cfg.Origin("application.token.jwt_secret")), advice))
+		found = append(found, judgeSecret("", secret, ", set by "+cfg.SetBy("application.token.jwt_secret"), advice))
 	}
 	for _, key := range cfg.Application.Token.Keys {
 		name := fmt.Sprintf("key %q: ", key.ID)

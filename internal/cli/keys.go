@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -61,14 +60,20 @@ func tokenKey(declared config.TokenKey) (jwtauth.Key, error) {
 
 // keyText is a key as it is written: a secret, or PEM.
 func keyText(declared config.TokenKey) ([]byte, error) {
-	if declared.File == "" {
+	switch {
+	case declared.File == "":
 		return []byte(declared.Secret.Reveal()), nil
+	case !isSecret(declared):
+		return os.ReadFile(declared.File)
 	}
-	text, err := os.ReadFile(declared.File)
-	if isSecret(declared) {
-		text = bytes.TrimRight(text, "\r\n") // a file with one line ends with the line's end
+	text, err := config.ReadSecretFile(declared.File)
+	if err != nil {
+		return nil, err
 	}
-	return text, err
+	if err := config.CheckSecret(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", declared.File, err)
+	}
+	return []byte(text), nil
 }
 
 // isSecret reports whether a key is one secret that both signs and verifies.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/cors"
 	"github.com/tykctl/tykctl/internal/gateway"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
@@ -95,6 +96,9 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range cfg.Warnings() {
+		logger.Warn("the configuration looks mistaken", "option", w.Key, "problem", w.Text)
+	}
 	keys, err := tokenKeys(cfg)
 	if err != nil {
 		return nil, err
@@ -103,7 +107,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := corsPolicy(cfg)
+	policy, err := cors.New(cors.Options(cfg.Application.CORS), gateway.Exposed...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +16,7 @@ type signing struct{ secret, secretFile string }
 
 func (s *signing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.secretFile, "secret-file", "", "a `file` that holds the secret of tokens, - for stdin (default: the configuration's)")
+	f.StringVar(&s.secretFile, "secret-file", "", "read the secret from this `file`, less one line end at its end; - is stdin (default: the configuration's)")
 	f.StringVar(&s.secret, "secret", "", "the secret itself; other users of this host can see it there")
 	completeFlag(cmd, "secret")
 }
@@ -46,29 +43,16 @@ func (a *app) loadWith(where *store, with *signing, require ...string) (*config.
 	return a.load(options, require...)
 }
 
-// maxSecretFile is more than any secret has.
-const maxSecretFile = 64 << 10
-
-// readSecret reads a secret. The line break that editors leave is no part of it.
+// readSecret reads a secret from a file, or from stdin if that is "-".
 func (a *app) readSecret(file string) (string, error) {
-	in := a.in
 	if file != "-" {
-		f, err := os.Open(file) //nolint:gosec // the operator named it
-		if err != nil {
-			return "", err
-		}
-		defer func() { _ = f.Close() }()
-		in = f
+		return config.ReadSecretFile(file)
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxSecretFile))
+	secret, err := config.ReadSecret(a.in)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("stdin %w", err)
 	}
-	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	if len(text) == 0 {
-		return "", fmt.Errorf("%s is empty", file)
-	}
-	return string(text), nil
+	return secret, nil
 }
 
 // verifierOf is nil when cfg has no key.

@@ -271,8 +271,8 @@ func TestTLSFilesThatServeNobody(t *testing.T) {
 		"exchanged":      {key, cert, "", "server.tls.cert and server.tls.key: "},
 		"no CA file":     {cert, key, "nowhere.pem", "server.tls.client_ca: open nowhere.pem"},
 		"an empty CA":    {cert, key, empty, "holds no certificate in PEM"},
-		"cert alone":     {cert, "", "", "server.tls: cert and key belong together"},
-		"client_ca only": {"", "", cert, "server.tls: cert and key belong together"},
+		"cert alone":     {cert, "", "", "server.tls: cert and key must be set together"},
+		"client_ca only": {"", "", cert, "server.tls: cert and key must be set together"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said bytes.Buffer

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -56,5 +57,17 @@ func subprotocol() kind[string] {
 
 // maxAge is bounded by what browsers heed: a day.
 func maxAge() kind[time.Duration] {
-	return duration(`a duration in whole seconds from "0s" to "24h"`, 0, 24*time.Hour, time.Second)
+	return span(`a duration in whole seconds from "0s" to "24h"`, 0, 24*time.Hour, time.Second)
+}
+
+// checkCORS adds what only the options together show.
+func (c *Config) checkCORS(faults *Faults) {
+	if faults.at("application.cors") {
+		return
+	}
+	if err := cors.Options(c.Application.CORS).Check(); err != nil {
+		member, text, _ := strings.Cut(err.Error(), ": ")
+		key := "application.cors." + member
+		faults.add(c.Origin(key), key, text)
+	}
 }

@@ -11,6 +11,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -31,7 +32,8 @@ type Config struct {
 
 	File string // the file that was read, "" if none
 
-	values []Value
+	values   []Value
+	warnings []Fault
 }
 
 // Application is the gateway as its clients see it.
@@ -160,6 +162,7 @@ type Value struct {
 	Kind    string `json:"kind"`
 	Help    string `json:"help"`
 	Origin  Origin `json:"origin"`
+	File    string `json:"file,omitempty"` // that the variable KEY_FILE named, where the value was read
 }
 
 // Values returns every option with the value in effect and the layer it came
@@ -167,10 +170,19 @@ type Value struct {
 func (c *Config) Values() []Value { return slices.Clone(c.values) }
 
 // Origin returns the layer that set the option, "" for a key that is not one.
-func (c *Config) Origin(key string) Origin {
+func (c *Config) Origin(key string) Origin { return c.value(key).Origin }
+
+// SetBy names the file that a variable such as TYK_PROX_REDIS__PASSWORD_FILE named
+// for the option's value, and otherwise the layer that set it.
+func (c *Config) SetBy(key string) string { return c.value(key).SetBy() }
+
+// SetBy is [Config.SetBy] of this option.
+func (v Value) SetBy() string { return cmp.Or(v.File, string(v.Origin)) }
+
+func (c *Config) value(key string) Value {
 	i := slices.IndexFunc(c.values, func(v Value) bool { return v.Key == key })
 	if i < 0 {
-		return ""
+		return Value{}
 	}
-	return c.values[i].Origin
+	return c.values[i]
 }

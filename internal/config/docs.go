@@ -31,6 +31,8 @@ func EnvExample() string {
 	var b strings.Builder
 	b.WriteString("# Every option of tykctl, for `tykctl serve --env`. An empty value counts as not set.\n")
 	b.WriteString("# Replace the secret by one from `tykctl secret`: this one is public.\n")
+	b.WriteString("# With _FILE behind its name, a variable names a file that holds the value, as in\n")
+	b.WriteString("# " + envName("application.token.jwt_secret") + fileSuffix + "=/run/secrets/jwt_secret.\n")
 	for _, o := range options {
 		value := o.Default
 		if o.Example != "" {

@@ -16,7 +16,7 @@ func TestReference(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| Key | Environment | Kind | Default | Meaning |",
-		"| `application.port` | `TYK_PROX_APPLICATION__PORT` | a whole number from 0 to 65535 | `8080` | the port clients connect to; 0 picks a free one |",
+		"| `application.port` | `TYK_PROX_APPLICATION__PORT` | a whole number from 0 to 65535 | `8080` | the port to listen on; 0 picks a free one |",
 		"| `redis.username` | `TYK_PROX_REDIS__USERNAME` | a text | not set | the Redis user |",
 	} {
 		if !strings.Contains(Reference(), want+"\n") {

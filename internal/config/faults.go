@@ -18,6 +18,8 @@ type Fault struct {
 	Key    string `json:"key"`    // full key, or the environment's name if it is no option's
 	Origin Origin `json:"origin"` // OriginDefault when no layer alone is at fault
 	Text   string `json:"text"`   // what is wrong, and what would be right
+
+	File string `json:"file,omitempty"` // that a variable named for the value, "" if none
 }
 
 // Error lists all faults, one to a line, under a line that counts them.
@@ -41,6 +43,8 @@ func (f *Faults) Error() string {
 func (f Fault) String() string {
 	key, _, _ := strings.Cut(f.Key, "[")
 	switch o := find(key); {
+	case f.File != "" && o != nil:
+		return fmt.Sprintf("%s (%s%s=%s): %s", f.Key, o.Env, fileSuffix, printable(f.File), f.Text)
 	case f.Origin == OriginEnv && o != nil:
 		return fmt.Sprintf("%s (%s): %s", f.Key, o.Env, f.Text)
 	case f.Origin == OriginEnv, f.Origin == OriginFlag:
@@ -51,7 +55,7 @@ func (f Fault) String() string {
 }
 
 func (f *Faults) add(origin Origin, key, text string) {
-	f.List = append(f.List, Fault{key, origin, text})
+	f.List = append(f.List, Fault{Key: key, Origin: origin, Text: text})
 }
 
 // at reports whether a key, or a key of this group, has a fault already.

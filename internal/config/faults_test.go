@@ -26,7 +26,7 @@ func TestFaults(t *testing.T) {
   application.jwt_secret: unknown key; did you mean application.token.jwt_secret?
   port: unknown key; did you mean application.port or monitoring.port?
   server_timeout: unknown key; did you mean server_timeouts?
-  "application.port": unknown key; levels are nested objects, not dots
+  "application.port": unknown key; nest objects in place of the dots
   redis."\n": unknown key
   "": unknown key
   zebra: unknown key`,
@@ -35,10 +35,10 @@ func TestFaults(t *testing.T) {
 			name: "given twice",
 			file: `{"log":{"level":"Info","LEVEL":"Warn"},"redis":{},"Redis":{"nonsense":1},"x":1,"x":2}`,
 			want: `config.json: 4 faults:
-  log.LEVEL: given twice (letter case does not count); keep one
-  Redis: given twice (letter case does not count); keep one
+  log.LEVEL: is set twice (letter case does not matter); remove one
+  Redis: is set twice (letter case does not matter); remove one
   x: unknown key
-  x: given twice (letter case does not count); keep one`,
+  x: is set twice (letter case does not matter); remove one`,
 		},
 		{
 			name: "objects and values exchanged",
@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
   application: must be an object, not a number
   log: must be an object, not null
   monitoring.port: must be a whole number from 0 to 65535, not an object
-  redis.addrs: must be a list, each element host:port, not an object`,
+  redis.addrs: must be a list (each element: host:port), not an object`,
 		},
 		{
 			name: "wrong types",
@@ -57,19 +57,19 @@ func TestFaults(t *testing.T) {
   application.port: must be a whole number from 0 to 65535, not a string
   application.preserve_host: must be true or false, not a string
   application.ip: must be an IP address, not a number
-  application.max_body: must be a size in bytes, or in KiB, MiB or GiB as in 10MiB, not a boolean
-  application.token.jwt_secret: must be a text of at least 32 random bytes, such as ` + "`tykctl secret`" + ` prints, not a number
-  server_timeouts.readTimeout: must be a duration above 0, as in "5s", not a boolean
-  redis.addrs: must be a list, each element host:port, not a string
+  application.max_body: must be a size in bytes, KiB, MiB or GiB, such as 10MiB, not a boolean
+  application.token.jwt_secret: must be a text of at least 32 random bytes, as ` + "`tykctl secret`" + ` prints it, not a number
+  server_timeouts.readTimeout: must be a duration above 0, such as "5s", not a boolean
+  redis.addrs: must be a list (each element: host:port), not a string
   redis.addr: must be host:port, not a list
-  redis.db: must be a whole number, 0 or more, not null`,
+  redis.db: must be a whole number of 0 or more, not null`,
 		},
 		{
 			name: "wrong elements",
 			file: `{"redis":{"addrs":["a:1",2]},"application":{"trusted_proxies":["10.0.0.1,10.0.0.2"]}}`,
 			want: `config.json: 2 faults:
-  redis.addrs: must be a list, each element host:port, and element 2 is a number
-  application.trusted_proxies: must be a list, each element an IP address or a network such as 10.0.0.0/8, and element 1 is empty or holds a comma`,
+  redis.addrs: element 2 must be a string, not a number
+  application.trusted_proxies: element 1 must hold one value: it is empty, or has a comma`,
 		},
 		{
 			name: "failed checks",
@@ -78,8 +78,8 @@ func TestFaults(t *testing.T) {
 			want: `config.json: 5 faults:
   application.port: must be a whole number from 0 to 65535, not "65536"
   application.target_host: must be a URL of the form http://host[:port] or https://host[:port], with nothing after it: no path (not even /), query or fragment
-  application.token.jwt_secret: must be a text of at least 32 random bytes, such as ` + "`tykctl secret`" + ` prints, not a weak one: it is shorter, or one byte repeated
-  server_timeouts.idleTimeout: must be a duration above 0, as in "5s", with its unit: "5s" if seconds are meant
+  application.token.jwt_secret: is too weak: it is shorter than 32 bytes, or repeats one byte; ` + "`tykctl secret`" + ` prints a strong one
+  server_timeouts.idleTimeout: must be a duration above 0, such as "5s", not 5, which has no unit; write "5s" for seconds
   log.level: must be Debug, Info, Warn, Error or Fatal, not "loud"`,
 		},
 		{
@@ -87,7 +87,7 @@ func TestFaults(t *testing.T) {
 			file: `{"application":{"target_host":"http://u:p@backend"},"redis":{"addr":"redis://:p@redis:6379"}}`,
 			want: `config.json: 2 faults:
   application.target_host: must be a URL of the form http://host[:port] or https://host[:port], without user name or password
-  redis.addr: must be host:port, not a URL: user name, password and TLS have options of their own`,
+  redis.addr: must be host:port, not a URL; set redis.username, redis.password and redis.tls for the rest of it`,
 		},
 		{
 			name: "environment",
@@ -96,8 +96,8 @@ func TestFaults(t *testing.T) {
 				"TYK_PROX_REDIS=x", "TYK_PROX_ZEBRA=x", "TYK_PROX_=x", "TYK_PROX_TYPO=", "TYK_PROX_PORT=1", "TYK_PROX_\n=1",
 			}},
 			want: `configuration: 8 faults:
-  "TYK_PROX_\n" (env): no option has this name
   TYK_PROX_ (env): no option has this name
+  "TYK_PROX_\n" (env): no option has this name
   TYK_PROX_APPLICATION_PORT (env): no option has this name; did you mean TYK_PROX_APPLICATION__PORT?
   log.colored (TYK_PROX_LOG__COLORED): must be true or false, not "maybe"
   TYK_PROX_PORT (env): no option has this name; did you mean TYK_PROX_APPLICATION__PORT or TYK_PROX_MONITORING__PORT?
@@ -109,7 +109,7 @@ func TestFaults(t *testing.T) {
 			name: "flags",
 			src:  Source{Flags: map[string]string{"redis.addr": "localhost", "redis.adr": "a:1", "application.token.prefix": ""}},
 			want: `configuration: 3 faults:
-  application.token.prefix (flag): must be a text that is not empty and holds no blanks, control characters, braces or any of * ? [ ] \, not ""
+  application.token.prefix (flag): must be a text that is not empty, without white space, control characters, braces or any of * ? [ ] \, not ""
   redis.addr (flag): must be host:port, not "localhost"
   redis.adr (flag): unknown key; did you mean redis.addr?`,
 		},
@@ -130,22 +130,22 @@ func TestFaults(t *testing.T) {
 			src:  Source{Require: []string{"application.target_host", "application.token.jwt_secret", "redis.password", "redis.addr"}},
 			want: `config.json: 3 faults:
   application.target_host: must be a URL of the form http://host[:port] or https://host[:port], as in http://backend:80
-  application.token.jwt_secret: required, but not set; set it in the file, or TYK_PROX_APPLICATION__TOKEN__JWT_SECRET with --env
-  redis.password: required, but not set; set it in the file, or TYK_PROX_REDIS__PASSWORD with --env`,
+  application.token.jwt_secret: is required; set it in the file, or set TYK_PROX_APPLICATION__TOKEN__JWT_SECRET and pass --env
+  redis.password: is required; set it in the file, or set TYK_PROX_REDIS__PASSWORD and pass --env`,
 		},
 		{
 			name: "settings of another algorithm",
 			file: `{"application":{"rate_limit":{"algorithm":"Sliding_Window","burst":5,"max_delay":"1s"}}}`,
 			want: `config.json: 2 faults:
-  application.rate_limit.burst: must be 0 with sliding_window; it is for application.rate_limit.algorithm token_bucket
-  application.rate_limit.max_delay: must be 0 with sliding_window; it is for application.rate_limit.algorithm leaky_bucket`,
+  application.rate_limit.burst: must be 0 with the algorithm sliding_window; only token_bucket has a burst
+  application.rate_limit.max_delay: must be 0 with the algorithm sliding_window; only leaky_bucket delays requests`,
 		},
 		{
 			name: "limits beyond reason",
 			file: `{"application":{"rate_limit":{"algorithm":"leaky","burst":-1,"max_delay":"25h"}}}`,
 			want: `config.json: 3 faults:
   application.rate_limit.algorithm: must be fixed_window, sliding_window, token_bucket or leaky_bucket, not "leaky"
-  application.rate_limit.burst: must be a whole number, 0 or more, not "-1"
+  application.rate_limit.burst: must be a whole number of 0 or more, not "-1"
   application.rate_limit.max_delay: must be a duration from "0s" to "24h", not "25h"`,
 		},
 		{
@@ -164,14 +164,14 @@ func TestFaults(t *testing.T) {
 			name: "TLS by halves, and a question that nobody may ask",
 			file: `{"application":{"forward_auth":true},"server":{"tls":{"key":"key.pem"}}}`,
 			want: `config.json: 2 faults:
-  application.forward_auth: needs the proxies that may ask; set application.trusted_proxies
-  server.tls: cert and key belong together, and client_ca to them; set both, or none of the three`,
+  application.forward_auth: requires application.trusted_proxies: only the proxies listed there may ask
+  server.tls: cert and key must be set together, and client_ca needs both`,
 		},
 		{
 			name: "no conclusions from what is wrong already",
 			file: `{"redis":{"master_name":"m","addrs":["a"]}}`,
 			want: `config.json: 1 fault:
-  redis.addrs: must be a list, each element host:port, and element 1 is wrong: not "a"`,
+  redis.addrs: element 1 must be host:port, not "a"`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -46,7 +45,7 @@ func shapeOf(raw json.RawMessage) (shape, string) {
 func (l *layer) readFile(path string) error {
 	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
+		return fmt.Errorf("%s %w", printable(path), cannotBeRead(err))
 	}
 	if err := l.readJSON(content); err != nil {
 		return fmt.Errorf("%s:%w", path, err)
@@ -56,15 +55,16 @@ func (l *layer) readFile(path string) error {
 
 // readJSON is readFile after the reading; its errors begin with line:column.
 func (l *layer) readJSON(content []byte) error {
+	content = bytes.TrimPrefix(content, []byte(byteOrderMark)) // which editors on Windows put there
+	if name := encodingOf(content); name != "" {
+		return fmt.Errorf("1:1: the file is %s; save it as UTF-8", name)
+	}
 	if i := invalidUTF8(content); i >= 0 {
-		return fmt.Errorf("%s: not JSON: not UTF-8", position(content, i))
+		return fmt.Errorf("%s: not UTF-8; save the file as UTF-8", position(content, i))
 	}
 	var root json.RawMessage
 	if err := json.Unmarshal(content, &root); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-			return fmt.Errorf("%s: not JSON: %s", position(content, int(syntax.Offset)-1), withoutQuote(syntax.Error()))
-		}
-		return fmt.Errorf("1:1: not JSON: %w", err)
+		return notJSON(content, err)
 	}
 	if found, name := shapeOf(root); found != asObject {
 		return fmt.Errorf("1:1: must be an object, not %s", name)
@@ -80,7 +80,7 @@ func (l *layer) object(group string, raw json.RawMessage) error {
 	})
 }
 
-const givenTwice = "given twice (letter case does not count); keep one"
+const givenTwice = "is set twice (letter case does not matter); remove one"
 
 // members calls visit for each member of an object, or repeated for a name that it
 // had already. It decodes by tokens because a map would lose those.
@@ -116,7 +116,7 @@ func members(object json.RawMessage, repeated func(name string), visit func(name
 func (l *layer) member(parent, name string, value json.RawMessage) error {
 	key := join(parent, name)
 	if strings.Contains(name, ".") {
-		l.faults.add(l.origin, key, "unknown key; levels are nested objects, not dots")
+		l.faults.add(l.origin, key, "unknown key; nest objects in place of the dots")
 		return nil
 	}
 	if o := find(key); o != nil {
@@ -146,7 +146,7 @@ func (l *layer) option(o *option, raw json.RawMessage) {
 	case found == asList && o.json&asJSON == 0:
 		list, wrong := joinList(raw)
 		if wrong != "" {
-			l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", and "+wrong)
+			l.faults.add(l.origin, o.Key, wrong)
 			return
 		}
 		l.take(o, list)
@@ -163,11 +163,11 @@ func joinList(raw json.RawMessage) (list, wrong string) {
 	texts := make([]string, len(elements))
 	for i, element := range elements {
 		if found, name := shapeOf(element); found != asString {
-			return "", fmt.Sprintf("element %d is %s", i+1, name)
+			return "", fmt.Sprintf("element %d must be a string, not %s", i+1, name)
 		}
 		texts[i] = unquote(element)
 		if strings.TrimSpace(texts[i]) == "" || strings.Contains(texts[i], ",") {
-			return "", fmt.Sprintf("element %d is empty or holds a comma", i+1)
+			return "", fmt.Sprintf("element %d must hold one value: it is empty, or has a comma", i+1)
 		}
 	}
 	return strings.Join(texts, ","), ""
@@ -210,16 +210,4 @@ func position(content []byte, offset int) string {
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 	return fmt.Sprintf("%d:%d", line, column)
-}
-
-// withoutQuote drops the character that encoding/json quotes: after a
-// misplaced quotation mark it is part of a secret.
-func withoutQuote(message string) string {
-	const quoting = "invalid character "
-	if rest, found := strings.CutPrefix(message, quoting); found {
-		if i := strings.LastIndex(rest, "' "); i >= 0 {
-			return "unexpected character" + rest[i+1:]
-		}
-	}
-	return message
 }

@@ -49,7 +49,7 @@ var keyFields = []keyField{
 }
 
 func keyID() kind[string] {
-	return kind[string]{"text", "a text of 1 to 64 characters, none of them a control character", asString, func(s string) (string, error) {
+	return kind[string]{"text", "a text of 1 to 64 characters without control characters", asString, func(s string) (string, error) {
 		if _, err := (jwtauth.Key{}).WithID(s); err != nil {
 			return "", not(s)
 		}
@@ -69,14 +69,14 @@ func instant() kind[time.Time] {
 
 // tokenKeys reads the list of keys, which is JSON in every layer.
 func tokenKeys() kind[[]TokenKey] {
-	accepts := "a list in JSON, of objects with kid, algorithm, secret or file, and perhaps not_before and retire_at"
+	accepts := "a JSON list of objects with kid, algorithm, secret or file, and optionally not_before and retire_at"
 	return kind[[]TokenKey]{"keys", accepts, asList | asJSON, func(s string) ([]TokenKey, error) {
 		if strings.TrimSpace(s) == "" {
 			return nil, nil
 		}
 		var elements []json.RawMessage
 		if json.Unmarshal([]byte(s), &elements) != nil {
-			return nil, errors.New("and this is not JSON, or not a list") // without a quote, for it may be a secret's
+			return nil, errors.New("but is not JSON, or not a list") // without a quote, for it may be a secret's
 		}
 		var faults partFaults
 		keys := make([]TokenKey, len(elements))
@@ -84,7 +84,7 @@ func tokenKeys() kind[[]TokenKey] {
 			faults.readKey(fmt.Sprintf("[%d]", i), raw, &keys[i])
 			for _, other := range keys[:i] {
 				if other.ID == keys[i].ID && other.ID != "" {
-					faults.add(fmt.Sprintf("[%d].kid", i), "is another key's too; each needs its own")
+					faults.add(fmt.Sprintf("[%d].kid", i), "is the kid of another key, too; each key needs its own")
 				}
 			}
 		}
@@ -129,7 +129,7 @@ func (f *partFaults) readField(at, name string, value json.RawMessage, key *Toke
 		if found, name := shapeOf(value); found != asString {
 			f.add(part, "must be "+field.accepts+", not "+name)
 		} else if err := field.set(key, unquote(value)); err != nil {
-			f.add(part, "must be "+field.accepts+", "+err.Error())
+			f.add(part, complaint(field.accepts, unquote(value), err))
 		}
 		return
 	}
@@ -142,17 +142,17 @@ func (f *partFaults) checkKey(at string, key TokenKey) {
 	secret := key.Secret.Reveal()
 	switch {
 	case key.ID == "":
-		f.add(at+".kid", "required, but not set; a key without a kid is application.token.jwt_secret")
+		f.add(at+".kid", "is required; a key without a kid is set by application.token.jwt_secret")
 	case key.Algorithm == "":
-		f.add(at+".algorithm", "required, but not set")
+		f.add(at+".algorithm", "is required; set HS256, ES256 or another")
 	case secret != "" && key.File != "":
-		f.add(at+".file", "must not be set beside secret; keep one")
+		f.add(at+".file", "must not be set together with secret; keep one")
 	case secret != "" && !hmac:
-		f.add(at+".secret", "must not be set for "+key.Algorithm+"; name a file with the key in PEM")
+		f.add(at+".secret", "must not be set for "+key.Algorithm+"; set file to the path of a key in PEM")
 	case secret == "" && key.File == "" && hmac:
-		f.add(at+".secret", "required, but not set; set it, or name a file that holds it")
+		f.add(at+".secret", "is required; set it, or set file to the path of a file that holds it")
 	case secret == "" && key.File == "":
-		f.add(at+".file", "required, but not set; name a file with the key in PEM")
+		f.add(at+".file", "is required; set it to the path of a key in PEM")
 	case secret == ExampleSecret:
 		f.add(at+".secret", "is the published example; make one with `tykctl secret`")
 	case !key.RetireAt.IsZero() && !key.RetireAt.After(key.NotBefore):

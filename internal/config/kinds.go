@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -25,32 +26,44 @@ type kind[T any] struct {
 	parse   func(text string) (T, error)
 }
 
-// A parse error completes "must be …, " in a fault. It shows a value only where
-// that value cannot hold a credential by an honest mistake.
+// A parse error completes "must be …, " in a fault, unless it is a [flaw]. It shows
+// a value only where that value cannot hold a credential by an honest mistake.
 func not(text string) error { return fmt.Errorf("not %.40q", text) }
 
-func text() kind[string] {
-	return kind[string]{"text", "a text", asString, func(s string) (string, error) { return s, nil }}
-}
+func text() kind[string] { return kind[string]{"text", "a text", asString, oneLine} }
 
-func path() kind[string] {
-	return kind[string]{"path", "the path of a file", asString, func(s string) (string, error) { return s, nil }}
+func path() kind[string] { return kind[string]{"path", "the path of a file", asString, oneLine} }
+
+// oneLine refuses what is there by accident, and would make a name another one.
+func oneLine(s string) (string, error) {
+	if err := CheckSecret(s); err != nil {
+		return "", err
+	}
+	return s, nil
 }
 
 func secret() kind[Secret] {
-	return kind[Secret]{"secret", "a text", asString, func(s string) (Secret, error) { return NewSecret(s), nil }}
+	return kind[Secret]{"secret", "a text", asString, func(s string) (Secret, error) {
+		if err := CheckSecret(s); err != nil {
+			return Secret{}, err
+		}
+		return NewSecret(s), nil
+	}}
 }
 
 // signingSecret accepts what can sign tokens, or nothing.
 func signingSecret() kind[Secret] {
-	accepts := "a text of at least 32 random bytes, such as `tykctl secret` prints"
+	accepts := "a text of at least 32 random bytes, as `tykctl secret` prints it"
 	return kind[Secret]{"secret", accepts, asString, func(s string) (Secret, error) {
 		if s == "" {
 			return Secret{}, nil
 		}
+		if err := CheckSecret(s); err != nil {
+			return Secret{}, err
+		}
 		// What is strong enough for one algorithm is so for all.
 		if _, err := jwtauth.NewHMACKey("HS256", []byte(s)); err != nil {
-			return Secret{}, errors.New("not a weak one: it is shorter, or one byte repeated")
+			return Secret{}, flaw("is too weak: it is shorter than 32 bytes, or repeats one byte; `tykctl secret` prints a strong one")
 		}
 		return NewSecret(s), nil
 	}}
@@ -72,7 +85,7 @@ const unbounded = math.MaxInt32
 func integer(low, high int) kind[int] {
 	accepts := fmt.Sprintf("a whole number from %d to %d", low, high)
 	if high == unbounded {
-		accepts = fmt.Sprintf("a whole number, %d or more", low)
+		accepts = fmt.Sprintf("a whole number of %d or more", low)
 	}
 	return kind[int]{"integer", accepts, asNumber, func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
@@ -84,7 +97,7 @@ func integer(low, high int) kind[int] {
 }
 
 func size() kind[int64] {
-	accepts := "a size in bytes, or in KiB, MiB or GiB as in 10MiB"
+	accepts := "a size in bytes, KiB, MiB or GiB, such as 10MiB"
 	return kind[int64]{"size", accepts, asNumber | asString, func(s string) (int64, error) {
 		digits, unit := s, int64(1)
 		for i, suffix := range []string{"KiB", "MiB", "GiB"} {
@@ -100,14 +113,14 @@ func size() kind[int64] {
 	}}
 }
 
-// duration accepts Go durations from low up to high, a multiple of step.
-// A high of 0 is no bound.
-func duration(accepts string, low, high, step time.Duration) kind[time.Duration] {
+// span accepts durations from low up to high, a multiple of step. A high of 0 is
+// no bound.
+func span(accepts string, low, high, step time.Duration) kind[time.Duration] {
 	return kind[time.Duration]{"duration", accepts, asNumber | asString, func(s string) (time.Duration, error) {
-		d, err := time.ParseDuration(s)
+		d, err := duration.Parse(s)
 		if err != nil {
 			if _, err := strconv.ParseFloat(s, 64); err == nil {
-				return 0, fmt.Errorf("with its unit: \"%.20ss\" if seconds are meant", s)
+				return 0, fmt.Errorf("not %.20[1]s, which has no unit; write \"%.20[1]ss\" for seconds", s)
 			}
 			return 0, not(s)
 		}
@@ -118,16 +131,15 @@ func duration(accepts string, low, high, step time.Duration) kind[time.Duration]
 	}}
 }
 
-func timeout() kind[time.Duration] { return duration(`a duration above 0, as in "5s"`, 1, 0, 1) }
-func delay() kind[time.Duration]   { return duration(`a duration, 0 or more, as in "5s"`, 0, 0, 1) }
+func timeout() kind[time.Duration] { return span(`a duration above 0, such as "5s"`, 1, 0, 1) }
+func delay() kind[time.Duration]   { return span(`a duration of 0 or more, such as "5s"`, 0, 0, 1) }
 
 func window() kind[time.Duration] {
-	return duration(`a duration in whole seconds from "1s" to "744h", which is 31 days`,
-		time.Second, 31*24*time.Hour, time.Second)
+	return span(`a duration in whole seconds from "1s" to "31d"`, time.Second, 31*duration.Day, time.Second)
 }
 
 func maxDelay() kind[time.Duration] {
-	return duration(`a duration from "0s" to "24h"`, 0, 24*time.Hour, 1)
+	return span(`a duration from "0s" to "24h"`, 0, 24*time.Hour, 1)
 }
 
 func algorithm() kind[ratelimit.Algorithm] {
@@ -157,16 +169,16 @@ func oneOf(names ...string) kind[string] {
 
 // listOf reads comma-separated elements; blanks around them do not count.
 func listOf[T any](element kind[T]) kind[[]T] {
-	return kind[[]T]{"list", "a list, each element " + element.accepts, asList, func(s string) ([]T, error) {
-		s = strings.TrimSuffix(strings.TrimSpace(s), ",")
-		if s == "" {
+	return kind[[]T]{"list", "a list (each element: " + element.accepts + ")", asList, func(s string) ([]T, error) {
+		elements := strings.TrimSuffix(strings.TrimSpace(s), ",")
+		if elements == "" {
 			return nil, nil
 		}
 		var list []T
-		for i, part := range strings.Split(s, ",") {
+		for i, part := range strings.Split(elements, ",") {
 			value, err := element.parse(strings.TrimSpace(part))
 			if err != nil {
-				return nil, fmt.Errorf("and element %d is wrong: %w", i+1, err)
+				return nil, flaw(fmt.Sprintf("element %d %s%s", i+1, complaint(element.accepts, "", err), strayHint(s)))
 			}
 			list = append(list, value)
 		}
@@ -203,7 +215,7 @@ func network() kind[netip.Prefix] {
 func hostPort() kind[string] {
 	return kind[string]{"host:port", "host:port", asString, func(s string) (string, error) {
 		if strings.Contains(s, "://") || strings.Contains(s, "@") {
-			return "", errors.New("not a URL: user name, password and TLS have options of their own")
+			return "", errors.New("not a URL; set redis.username, redis.password and redis.tls for the rest of it")
 		}
 		host, port, err := net.SplitHostPort(s)
 		if err != nil || !validHost(host) || !validPort(port) {
@@ -253,7 +265,7 @@ func validPort(port string) bool {
 // keyPrefix refuses what would change the meaning of a Redis key: braces move
 // it to another Cluster slot, and the rest are read as patterns when listing.
 func keyPrefix() kind[string] {
-	accepts := "a text that is not empty and holds no blanks, control characters, braces or any of * ? [ ] \\"
+	accepts := "a text that is not empty, without white space, control characters, braces or any of * ? [ ] \\"
 	return kind[string]{"text", accepts, asString, func(s string) (string, error) {
 		if s == "" || strings.ContainsAny(s, `{}*?[]\`) || strings.ContainsFunc(s, blankOrControl) {
 			return "", not(s)

@@ -32,6 +32,7 @@ type Source struct {
 type given struct {
 	text   string
 	origin Origin
+	file   string // that a variable named for it, "" if none
 }
 
 // layer collects the sound values of one origin.
@@ -43,18 +44,33 @@ type layer struct {
 
 // take checks a value and keeps it if it is sound. It checks also what a
 // higher layer will override: the fault is there the day the override is not.
-func (l *layer) take(o *option, text string) {
-	if err := o.set(new(Config), text); err != nil {
-		parts, ok := errors.AsType[partFaults](err)
-		if !ok {
-			l.faults.add(l.origin, o.Key, "must be "+o.Accepts+", "+err.Error())
-		}
-		for _, part := range parts {
-			l.faults.add(l.origin, o.Key+part.Key, part.Text)
-		}
+func (l *layer) take(o *option, text string) { l.accept(o, given{text, l.origin, ""}) }
+
+func (l *layer) accept(o *option, value given) {
+	err := o.set(new(Config), value.text)
+	if err == nil {
+		l.values[o.Key] = value
 		return
 	}
-	l.values[o.Key] = given{text, l.origin}
+	parts, ok := errors.AsType[partFaults](err)
+	if !ok {
+		parts = partFaults{{Text: value.complaint(o, err)}}
+	}
+	for _, part := range parts {
+		l.faults.List = append(l.faults.List, Fault{Key: o.Key + part.Key, Origin: l.origin, Text: part.Text, File: value.file})
+	}
+}
+
+// complaint shows nothing of a file that was read for a value: it may be another
+// file than was meant, with a secret in it.
+func (g given) complaint(o *option, err error) string {
+	if g.file == "" || o.Secret || o.Kind == "keys" { // these never show a value
+		return complaint(o.Accepts, g.text, err)
+	}
+	if err := CheckSecret(g.text); err != nil {
+		return err.Error()
+	}
+	return "must be " + o.Accepts + "; the file holds something else"
 }
 
 // Load reads all layers, and returns the settings in effect. An error is a
@@ -70,7 +86,7 @@ func Load(src Source) (*Config, error) {
 		return nil, err
 	}
 	faults.File = read
-	env.readEnv(src.Env)
+	foreign := env.readEnv(src.Env)
 	flags.readFlags(src.Flags)
 
 	layers, err := stack(file, env, flags)
@@ -80,6 +96,7 @@ func Load(src Source) (*Config, error) {
 	c := &Config{File: read}
 	c.fill(layers)
 	c.check(faults, src.Require)
+	c.suspect(foreign)
 	if len(faults.List) > 0 {
 		return nil, faults
 	}
@@ -102,21 +119,6 @@ func (l *layer) readSource(src Source) (string, error) {
 	return path, err
 }
 
-func (l *layer) readEnv(environ []string) {
-	for _, entry := range slices.Sorted(slices.Values(environ)) {
-		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix) || value == "" {
-			continue
-		}
-		key := strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "__", ".")
-		if o := find(key); o != nil && o.Env == name {
-			l.take(o, value)
-		} else {
-			l.faults.add(l.origin, join("", name), "no option has this name"+didYouMean(key, keys(), envName))
-		}
-	}
-}
-
 func (l *layer) readFlags(flags map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(flags)) {
 		if o := find(key); o != nil {
@@ -134,7 +136,7 @@ func asKey(key string) string { return key }
 func stack(file, env, flags *layer) (*viper.Viper, error) {
 	v := viper.New()
 	for _, o := range options {
-		v.SetDefault(o.Key, given{o.Default, OriginDefault})
+		v.SetDefault(o.Key, given{o.Default, OriginDefault, ""})
 	}
 	for _, l := range []*layer{file, env} {
 		if err := v.MergeConfigMap(l.values); err != nil {
@@ -160,7 +162,7 @@ func (c *Config) fill(layers *viper.Viper) {
 		}
 		c.values = append(c.values, Value{
 			Key: o.Key, Env: o.Env, Text: shown, Default: o.Default,
-			Kind: o.Kind, Help: o.Help, Origin: value.origin,
+			Kind: o.Kind, Help: o.Help, Origin: value.origin, File: value.file,
 		})
 	}
 }
@@ -177,7 +179,7 @@ func (c *Config) check(faults *Faults, require []string) {
 		if slices.ContainsFunc(keys, faults.at) || slices.ContainsFunc(keys, c.isSet) {
 			continue
 		}
-		text := "required, but not set; set it in the file, or " + envName(keys[0]) + " with --env"
+		text := "is required; set it in the file, or set " + envName(keys[0]) + " and pass --env"
 		if others := keys[1:]; len(others) > 0 {
 			text += "; or set " + strings.Join(others, " or ")
 		}
@@ -185,11 +187,12 @@ func (c *Config) check(faults *Faults, require []string) {
 	}
 
 	c.checkRateLimit(faults)
+	c.checkCORS(faults)
 	c.checkServer(faults)
 	c.checkRedis(faults)
 }
 
-// checkRateLimit wants no setting that the algorithm would leave out of account.
+// checkRateLimit refuses settings that the algorithm would ignore.
 func (c *Config) checkRateLimit(faults *Faults) {
 	limit := c.Application.RateLimit
 	if faults.at("application.rate_limit") {
@@ -197,21 +200,21 @@ func (c *Config) checkRateLimit(faults *Faults) {
 	}
 	if limit.Burst != 0 && limit.Algorithm != ratelimit.TokenBucket {
 		faults.add(c.Origin("application.rate_limit.burst"), "application.rate_limit.burst",
-			fmt.Sprintf("must be 0 with %s; it is for application.rate_limit.algorithm token_bucket", limit.Algorithm))
+			fmt.Sprintf("must be 0 with the algorithm %s; only token_bucket has a burst", limit.Algorithm))
 	}
 	if limit.MaxDelay != 0 && limit.Algorithm != ratelimit.LeakyBucket {
 		faults.add(c.Origin("application.rate_limit.max_delay"), "application.rate_limit.max_delay",
-			fmt.Sprintf("must be 0 with %s; it is for application.rate_limit.algorithm leaky_bucket", limit.Algorithm))
+			fmt.Sprintf("must be 0 with the algorithm %s; only leaky_bucket delays requests", limit.Algorithm))
 	}
 }
 
 func (c *Config) checkServer(faults *Faults) {
 	if c.Application.ForwardAuth && len(c.Application.TrustedProxies) == 0 && !faults.at("application.trusted_proxies") {
 		faults.add(c.Origin("application.forward_auth"), "application.forward_auth",
-			"needs the proxies that may ask; set application.trusted_proxies")
+			"requires application.trusted_proxies: only the proxies listed there may ask")
 	}
 	if s := c.Server.TLS; s.Cert == "" != (s.Key == "") || s.ClientCA != "" && s.Cert == "" {
-		faults.add(OriginDefault, "server.tls", "cert and key belong together, and client_ca to them; set both, or none of the three")
+		faults.add(OriginDefault, "server.tls", "cert and key must be set together, and client_ca needs both")
 	}
 }
 

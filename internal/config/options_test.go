@@ -94,6 +94,9 @@ func TestDeclarations(t *testing.T) {
 		if o.Kind == "" || o.Accepts == "" || o.Help == "" || o.json == 0 {
 			t.Errorf("%s: incomplete declaration: %+v", o.Key, o.Option)
 		}
+		if strings.HasSuffix(o.Env, fileSuffix) {
+			t.Errorf("%s: its variable names a file for another option's value", o.Key)
+		}
 		if strings.Contains(o.Key, "secret") != o.Secret && o.Key != "redis.password" {
 			t.Errorf("%s: secret is %t", o.Key, o.Secret)
 		}
@@ -117,7 +120,7 @@ func TestEveryFieldIsDeclared(t *testing.T) {
 		}
 	}
 	for _, field := range leaves(reflect.ValueOf(*c), "") {
-		if field != ".File" && field != ".values" {
+		if !slices.Contains([]string{".File", ".values", ".warnings"}, field) {
 			t.Errorf("Config%s: no option sets it", field)
 		}
 	}

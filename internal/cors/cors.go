@@ -50,13 +50,13 @@ type Policy struct {
 }
 
 // New makes a policy; without origins it is nil, which no method but Allows takes.
-// exposed are names that pages may read whatever the options say. The error says, for
-// the operator, which option is wrong and why; it wraps none.
+// exposed are names that pages may read whatever the options say. The error is that of
+// [Options.Check].
 func New(o Options, exposed ...string) (*Policy, error) {
 	if len(o.Origins) == 0 {
 		return nil, nil
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	headers := o.Headers
@@ -95,8 +95,12 @@ func joined(list []string) []string {
 	return []string{strings.Join(list, ", ")}
 }
 
-// check finds what only the options together show, and every element's own fault.
-func (o Options) check() error {
+// Check finds the first fault of the options, together or alone. Its text begins with
+// the name of the member at fault and a colon. Without origins nothing is checked.
+func (o Options) Check() error {
+	if len(o.Origins) == 0 {
+		return nil
+	}
 	for _, origin := range o.Origins {
 		if err := CheckOrigin(origin); err != nil {
 			return fmt.Errorf("origins: %q is no origin: %w", origin, err)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -115,7 +116,7 @@ func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 		if d.text == "" {
 			continue
 		}
-		if *d.into, err = time.ParseDuration(d.text); err != nil {
+		if *d.into, err = duration.Parse(d.text); err != nil {
 			return limit, fmt.Errorf("%w: %s: %w", ErrRecord, d.field, err)
 		}
 	}

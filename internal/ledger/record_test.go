@@ -26,6 +26,7 @@ func TestDecode(t *testing.T) {
 		"a limit and routes alone":        {raw: `{"rate_limit":10,"allowed_routes":["/a"]}`, limit: minute, allows: "/a"},
 		"numbers of a language of floats": {raw: `{"rate_limit":10.0,"exp":1.8e9}`, limit: minute, expires: exp},
 		"fields of somebody else's":       {raw: `{"rate_limit":10,"owner":{"name":"x"},"tags":[1]}`, limit: minute},
+		"a window in days":                {raw: `{"rate_limit":10,"window":"1d12h"}`, limit: ratelimit.Limit{Permits: 10, Window: 36 * time.Hour}},
 		"a window of its own":             {raw: `{"rate_limit":10,"window":"1h"}`, limit: ratelimit.Limit{Permits: 10, Window: time.Hour}},
 		"an algorithm by name": {
 			raw:   `{"rate_limit":10,"algorithm":"fixed_window"}`,
