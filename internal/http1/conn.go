@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 const (
@@ -149,17 +151,13 @@ func (c *conn) readHead() (string, error) {
 	}
 	for begun := false; ; {
 		head := c.buf[c.start:c.end]
-		for {
-			i := bytes.IndexByte(head[scanned:], '\n')
-			if i < 0 {
-				break
-			}
-			if i == 0 || head[scanned+i-1] != '\r' {
-				return "", errNotPlain
-			}
-			if scanned += i + 1; i == 1 {
-				return string(head[:scanned]), nil
-			}
+		var ended bool
+		var err error
+		if scanned, ended, err = httpsyntax.ScanHead(head, scanned); err != nil {
+			return "", errNotPlain
+		}
+		if ended {
+			return string(head[:scanned]), nil
 		}
 		if !begun && c.later {
 			begun = true

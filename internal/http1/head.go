@@ -2,12 +2,11 @@ package http1
 
 import (
 	"errors"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 // errNotPlain means that a request is for the other server.
@@ -25,7 +24,7 @@ func (r *request) parseHead(head string) error {
 		if line, rest, _ = strings.Cut(rest, "\r\n"); line == "" {
 			break
 		}
-		name, value, ok := parseField(line)
+		name, value, ok := httpsyntax.ParseField(line)
 		if !ok {
 			return errNotPlain
 		}
@@ -74,17 +73,6 @@ func (r *request) parseRequestLine(line string) error {
 	}
 	r.URL = u
 	return nil
-}
-
-// parseField reads name: value. A line folded into the one before begins with a
-// blank, and so is no field.
-func parseField(line string) (name, value string, ok bool) {
-	name, value, ok = strings.Cut(line, ":")
-	value = strings.Trim(value, " \t")
-	if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-		return "", "", false
-	}
-	return textproto.CanonicalMIMEHeaderKey(name), value, true
 }
 
 func parseLength(value string) (n int64, ok bool) {
