@@ -50,3 +50,28 @@ func ParseField(line string) (name, value string, ok bool) {
 	}
 	return textproto.CanonicalMIMEHeaderKey(name), value, true
 }
+
+// Disguised reports whether name has the letters of Content-Length or
+// Transfer-Encoding in their order, but is neither: Transfer---Encoding,
+// Content.Length. Some recipients drop what is not a letter from a name, and
+// would then see another end of the message than the sender did.
+func Disguised(name string) bool {
+	const length, encoding = "Content-Length", "Transfer-Encoding"
+	return spells(name, "contentlength") && !strings.EqualFold(name, length) ||
+		spells(name, "transferencoding") && !strings.EqualFold(name, encoding)
+}
+
+// spells reports whether the letters of name, in lower case, are these.
+func spells(name, letters string) bool {
+	for i := range len(name) {
+		c := name[i] | 0x20
+		if c < 'a' || c > 'z' {
+			continue
+		}
+		if letters == "" || c != letters[0] {
+			return false
+		}
+		letters = letters[1:]
+	}
+	return letters == ""
+}

@@ -73,6 +73,19 @@ func TestScanHead(t *testing.T) {
 	}
 }
 
+func TestDisguised(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Content-Length": false, "CONTENT-LENGTH": false, "Transfer-Encoding": false,
+		"Content-Type": false, "Content-Lengths": false, "Te": false, "-": false, "Content-Encoding": false, "X-Content-Length": false,
+		"Content.length": true, "Contentlength": true, "Content--Length": true, "7Content-Length": true, "Content-Length~": true,
+		"Transfer---Encoding": true, "TRANSFER_ENCODING": true, "Transferencoding": true, "Transfer-Encoding'": true,
+	} {
+		if got := httpsyntax.Disguised(name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func FuzzParseField(f *testing.F) {
 	f.Add("Accept: a")
 	f.Add(" folded")
