@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -56,6 +57,12 @@ func TestEdge(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runEdge(t, file, nil) })
+	}
+	for _, name := range []string{"framing", "strict"} {
+		t.Run(name+", over TLS", func(t *testing.T) {
+			cert, key := certificate(t)
+			runEdge(t, "testdata/edge/"+name+".txt", map[string]string{"server.tls.cert": cert, "server.tls.key": key})
+		})
 	}
 	t.Run("token, with none remembered", func(t *testing.T) {
 		runEdge(t, "testdata/edge/token.txt", map[string]string{"application.token.cache_size": "0"})
@@ -232,10 +239,20 @@ func (v edgeVars) unsigned(args string) string {
 // patience is how long a test waits for what must come, on a slow machine too.
 const patience = 20 * time.Second
 
+// rawConn is a client's connection, of which it may close its own side.
+type rawConn interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // sendRaw opens a connection and writes to it.
-func (w *world) sendRaw(t *testing.T, request []byte) *net.TCPConn {
+func (w *world) sendRaw(t *testing.T, request []byte) rawConn {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	scheme, addr, _ := strings.Cut(w.url, "://")
+	conn, err := net.Dial("tcp", addr)
+	if err == nil && scheme == "https" {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +261,7 @@ func (w *world) sendRaw(t *testing.T, request []byte) *net.TCPConn {
 	if _, err := conn.Write(request); err != nil {
 		t.Fatal(err)
 	}
-	return conn.(*net.TCPConn)
+	return conn.(rawConn)
 }
 
 func (c edgeCase) run(t *testing.T, w *world, back *rawBackend) {

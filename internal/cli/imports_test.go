@@ -41,9 +41,9 @@ var importRules = []struct {
 		why:  "stages do not know one another: only the pipeline knows their order",
 	},
 	{
-		who:  is("internal/http1"),
-		what: func(p string) bool { return strings.HasPrefix(p, module) },
-		why:  "a server is to be judged by HTTP alone",
+		who:  is("internal/http1", "internal/httpsyntax"),
+		what: func(p string) bool { return strings.HasPrefix(p, module) && !is("internal/httpsyntax")(p) },
+		why:  "a server, and the syntax it reads, are to be judged by HTTP alone",
 	},
 	{
 		who:  is("internal/duration"),

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -114,6 +116,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	backend := upstream.New(upstreamOptions(cfg, logger))
 	o := serverOptions(cfg, logger)
 	o.OnDrain = backend.Drain
+	var gw *gateway.Gateway
+	o.Refuse = func(w http.ResponseWriter, r *http.Request, fault error) { gw.Refuse(w, r, fault) }
 	listeners, err := server.Listen(o)
 	if err != nil {
 		return nil, err
@@ -127,13 +131,14 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion)
 	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
-	gw := &gateway.Gateway{
+	gw = &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
 			MaxBody:        cfg.Application.MaxBody,
 			ForwardAuth:    cfg.Application.ForwardAuth,
 
 			WebSocketProtocol: cfg.Application.Token.WebSocketProtocol,
+			OnUnreadable:      unreadable(logger),
 		}),
 		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
 		Ledger:   book,
@@ -155,6 +160,20 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		front: server.WithHealth(metrics.InFlight(gw), ready),
 		side:  side,
 	}, nil
+}
+
+// unreadable logs what a trusted proxy wrote that is no address: once a minute at
+// most, for a proxy that is set up wrongly writes it into every request.
+func unreadable(logger *slog.Logger) func(peer, element string) {
+	var last atomic.Int64
+	return func(peer, element string) {
+		now, before := time.Now().Unix(), last.Load()
+		if now-before < 60 || !last.CompareAndSwap(before, now) {
+			return
+		}
+		logger.Warn("X-Forwarded-For from a trusted proxy holds something that is not an address: the clients before it are unknown",
+			"proxy", peer, "element", element)
+	}
 }
 
 // ballastSize is that of memory which is never touched, and so costs none. The
@@ -251,6 +270,7 @@ func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
 		BodyTimeout:        cfg.Timeouts.Read,
 		MaxBody:            cfg.Application.MaxBody,
+		MinBodyRate:        cfg.Timeouts.MinBodyRate,
 		Logger:             logger,
 	}
 }

@@ -87,6 +87,8 @@ type Timeouts struct {
 	Read       time.Duration
 	Write      time.Duration
 	Idle       time.Duration
+
+	MinBodyRate int64 // bytes a second; 0 is any
 }
 
 // Server is how the gateway meets its clients, logs requests and shuts down.

@@ -58,7 +58,7 @@ func TestShippedFileLoads(t *testing.T) {
 	}
 	want := []any{
 		"config.json", "http://backend-whoami:80", 8080, ExampleSecret,
-		Timeouts{5 * time.Second, 30 * time.Second, 30 * time.Second, time.Minute}, "tyk-redis:6379",
+		Timeouts{5 * time.Second, 30 * time.Second, 30 * time.Second, time.Minute, 0}, "tyk-redis:6379",
 		Log{Level: "Debug", Format: "console", Colored: true}, "0.0.0.0", "http", 9090,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

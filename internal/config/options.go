@@ -116,6 +116,8 @@ var options = []option{
 		func(c *Config) *time.Duration { return &c.Timeouts.Write }, timeout()),
 	opt("server_timeouts.idleTimeout", "60s", "how long an idle client connection stays open",
 		func(c *Config) *time.Duration { return &c.Timeouts.Idle }, timeout()),
+	opt("server_timeouts.minBodyRate", "0", "the least rate of a request's body in bytes a second, averaged from its tenth second on; 0 is any. gRPC is exempt",
+		func(c *Config) *int64 { return &c.Timeouts.MinBodyRate }, size()),
 
 	opt("server.tls.cert", "", "the certificate chain for TLS with clients, in PEM",
 		func(c *Config) *string { return &c.Server.TLS.Cert }, path()),

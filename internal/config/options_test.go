@@ -34,6 +34,7 @@ func TestEnvironmentNames(t *testing.T) {
 		"server_timeouts.readTimeout":       "TYK_PROX_SERVER_TIMEOUTS__READTIMEOUT",
 		"server_timeouts.writeTimeout":      "TYK_PROX_SERVER_TIMEOUTS__WRITETIMEOUT",
 		"server_timeouts.idleTimeout":       "TYK_PROX_SERVER_TIMEOUTS__IDLETIMEOUT",
+		"server_timeouts.minBodyRate":       "TYK_PROX_SERVER_TIMEOUTS__MINBODYRATE",
 		"server.tls.cert":                   "TYK_PROX_SERVER__TLS__CERT",
 		"server.tls.key":                    "TYK_PROX_SERVER__TLS__KEY",
 		"server.tls.client_ca":              "TYK_PROX_SERVER__TLS__CLIENT_CA",
@@ -130,7 +131,7 @@ func unlikeZero(o option) string {
 	switch {
 	case o.Kind == "boolean":
 		return "true"
-	case o.Kind == "integer":
+	case o.Kind == "integer", o.Kind == "size":
 		return "7"
 	case o.Key == "application.trusted_proxies":
 		return "10.0.0.0/8"

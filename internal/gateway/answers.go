@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tykctl/tykctl/internal/http1"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/upstream"
@@ -86,11 +87,17 @@ var answers = []struct {
 	{inbound.ErrTargetTooLong, StageRequest, answer{http.StatusRequestURITooLong, ReasonTooLarge, "", none}},
 	{inbound.ErrHeadersTooLarge, StageRequest, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrBodyTooLarge, StageRequest, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
+	{http1.ErrTargetTooLong, StageRequest, answer{http.StatusRequestURITooLong, ReasonTooLarge, "", none}},
+	{http1.ErrHeaderTooLarge, StageRequest, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
+	{http1.ErrMalformed, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
+	{inbound.ErrHeader, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
+	{inbound.ErrLength, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 	{inbound.ErrMethod, StageRequest, answer{http.StatusMethodNotAllowed, ReasonBadRequest, "", allow}},
 	{inbound.ErrUntrusted, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 	{inbound.ErrMalformed, StageRequest, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 
 	{inbound.ErrNoToken, StageBearer, answer{http.StatusUnauthorized, ReasonMissingToken, "", challenge(realm)}},
+	{inbound.ErrTokenTooLarge, StageBearer, answer{http.StatusRequestHeaderFieldsTooLarge, ReasonTooLarge, "", none}},
 	{inbound.ErrBadToken, StageBearer, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
 	{jwtauth.ErrExpired, StageClaims, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
 	{jwtauth.ErrClaims, StageClaims, answer{http.StatusUnauthorized, ReasonInvalidToken, tokenDetail, challenge(badToken)}},
@@ -108,6 +115,7 @@ var answers = []struct {
 	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
 	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
 	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
+	{upstream.ErrBodyTimeout, StageForward, answer{http.StatusRequestTimeout, ReasonBadRequest, "", none}},
 	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
 	{upstream.ErrUnreachable, StageForward, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
 	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not answer in time.", none}},

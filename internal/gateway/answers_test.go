@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tykctl/tykctl/internal/http1"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/upstream"
@@ -29,6 +30,12 @@ func TestAnswers(t *testing.T) {
 	}{
 		{inbound.ErrMalformed, 400, "bad_request", ""},
 		{inbound.ErrUntrusted, 400, "bad_request", ""},
+		{http1.ErrMalformed, 400, "bad_request", ""},
+		{http1.ErrTargetTooLong, 414, "too_large", ""},
+		{http1.ErrHeaderTooLarge, 431, "too_large", ""},
+		{inbound.ErrHeader, 400, "bad_request", ""},
+		{inbound.ErrLength, 400, "bad_request", ""},
+		{inbound.ErrTokenTooLarge, 431, "too_large", ""},
 		{inbound.ErrMethod, 405, "bad_request", "Allow"},
 		{inbound.ErrTargetTooLong, 414, "too_large", ""},
 		{inbound.ErrHeadersTooLarge, 431, "too_large", ""},
@@ -53,6 +60,7 @@ func TestAnswers(t *testing.T) {
 		{fmt.Errorf("%w: %w", upstream.ErrCut, upstream.ErrGone), 499, "client_gone", ""},
 		{context.Canceled, 499, "client_gone", ""},
 		{upstream.ErrBodyTooLarge, 413, "too_large", ""},
+		{upstream.ErrBodyTimeout, 408, "bad_request", ""},
 		{upstream.ErrBody, 400, "bad_request", ""},
 		{errors.New("never heard of"), 500, "internal_error", ""},
 	} {
@@ -77,7 +85,7 @@ func TestEveryErrorHasARow(t *testing.T) {
 	}
 	found := 0
 	for name, dir := range map[string]string{
-		"inbound": "../inbound", "ledger": "../ledger", "upstream": "../upstream", "jwtauth": "../../pkg/jwtauth",
+		"http1": "../http1", "inbound": "../inbound", "ledger": "../ledger", "upstream": "../upstream", "jwtauth": "../../pkg/jwtauth",
 	} {
 		for _, sentinel := range sentinels(t, dir) {
 			found++

@@ -148,11 +148,31 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Total, x.Sent = time.Since(start), out.sent
 	g.tell(x, adm.token.APIKey)
 
-	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) || untold(r, err) {
 		// The client must not take half an answer for a whole one, nor, if it has
 		// only closed its own side, none for the 200 that net/http would make of it.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// Refuse answers a request whose header could not be read; fault is one of package
+// http1's.
+func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, fault error) {
+	start := time.Now()
+	out := &recorder{ResponseWriter: w}
+	req := g.Inbound.Refused(r)
+	out.setHeader(&req, &admission{})
+	x := Exchange{Request: req, Err: fault}
+	x.Status, x.Reason = g.refuse(out, r, &req, fault)
+	x.Total, x.Sent = time.Since(start), out.sent
+	g.tell(x, "")
+}
+
+// untold reports whether a request over HTTP/2 ends with its stream and not with an
+// answer, as RFC 9113, 8.1.1, has it of one whose length is not what it says. That a
+// body is shorter shows only when it is read.
+func untold(r *http.Request, err error) bool {
+	return r.ProtoMajor == 2 && (errors.Is(err, inbound.ErrLength) || errors.Is(err, upstream.ErrBody))
 }
 
 // hold waits until a permit that was granted for later may be used. It tells how
@@ -202,11 +222,14 @@ func outgoing(req *inbound.Request) upstream.Outgoing {
 // refuse writes the answer to err, unless there is nobody or no way to tell.
 func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
 	a, _ := answerTo(err)
-	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) || untold(r, err) {
 		return a.status, a.reason
 	}
 	LeaveBody(w, r)
 	h := w.Header()
+	if r.ProtoMajor == 1 && errors.Is(err, inbound.ErrHeader) {
+		h["Connection"] = []string{"close"} // where the next request begins is in doubt
+	}
 	if a.header[0] != "" {
 		h[a.header[0]] = []string{a.header[1]}
 	}

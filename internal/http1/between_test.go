@@ -172,7 +172,7 @@ func TestWhoStillSendsIsListenedTo(t *testing.T) {
 
 func TestALargeBufferIsGivenBack(t *testing.T) {
 	c, far := idling(t)
-	c.buf = make([]byte, maxHead)
+	c.buf = make([]byte, middleHead)
 	go func() { _, _ = far.Write([]byte(get)) }()
 	if err := c.next(); err != nil || len(c.buf) != readBuffer {
 		t.Errorf("%v; it has %d bytes", err, len(c.buf))

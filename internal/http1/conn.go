@@ -2,7 +2,9 @@ package http1
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,11 +14,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 const (
 	readBuffer = 4 << 10
-	maxHead    = 16 << 10
+	middleHead = 16 << 10 // which few headers exceed
 	// patience is how long a handler may run before it is watched, for those who
 	// asked for the end of the request's context, whether the client leaves. Watching
 	// takes a goroutine, and most requests are over sooner.
@@ -24,6 +28,10 @@ const (
 	// linger is how long a client is listened to that may still be sending, so that it
 	// gets to read the answer: bytes on a closed connection would reset it.
 	linger = 500 * time.Millisecond
+	// parting is how long a client that has ended its side of the connection is still
+	// answered. It may have closed that side alone, as one with a single request does,
+	// or all of it: which of the two shows only when it is written to.
+	parting = time.Second
 )
 
 // The states of a connection.
@@ -49,6 +57,7 @@ type conn struct {
 	deadline  time.Time  // of reading, as it was set last
 
 	r     *request // the one under way; nil between two
+	fault error    // why it is refused
 	blank http.Request
 	w     response
 }
@@ -60,12 +69,16 @@ type request struct {
 	conn   *conn
 	ctx    requestContext
 	body   body
+	old    bool // HTTP/1.0
 	url    url.URL
 	values [16]string // of its header, as far as they go
 	used   int
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
+	if s.tls != nil {
+		nc = tls.Server(nc, s.tls) // whose handshake is yet to come
+	}
 	c := &conn{Conn: nc, server: s, since: time.Now(), own: make([]byte, readBuffer)}
 	c.buf = c.own
 	c.blank = http.Request{
@@ -85,18 +98,45 @@ func (c *conn) serve() {
 		}
 		c.server.forget(c)
 	}()
-	for {
-		err := c.next()
-		if errors.Is(err, errNotPlain) {
-			given = true
-			_ = c.setReadDeadline(time.Time{})
-			c.server.over.give(c.Conn, bytes.Clone(c.buf[c.start:c.end]))
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		protocol, err := c.handshake(secure)
+		if err != nil {
 			return
 		}
-		if err != nil || !c.exchange() || !c.rest() {
+		if protocol == "h2" {
+			given = true
+			c.server.over.give(secure)
 			return
 		}
 	}
+	for {
+		err := c.next()
+		switch {
+		case errors.Is(err, errNotPlain):
+			given = true
+			_ = c.setReadDeadline(time.Time{})
+			c.server.over.give(rewind(c.Conn, bytes.Clone(c.buf[c.start:c.end])))
+			return
+		case refusable(err):
+			c.refuse(err)
+			return
+		case err != nil || !c.exchange() || !c.rest():
+			return
+		}
+	}
+}
+
+// refuse answers a request that was not read, and is the last on its connection:
+// where the next would begin nobody knows. Of what was read of it, method and
+// target are kept.
+func (c *conn) refuse(fault error) {
+	if c.r == nil {
+		c.r = c.newRequest()
+	}
+	c.fault = fault
+	c.r.Header, c.r.Host, c.r.ContentLength, c.r.Close = http.Header{}, "", 0, true
+	c.r.body.ended.Store(true)
+	c.exchange()
 }
 
 // rest is between two requests. It reports false if there is to be no other.
@@ -114,10 +154,8 @@ func (c *conn) next() error {
 	if err != nil {
 		return err
 	}
-	r := &request{conn: c}
-	r.ctx.of, r.body.of = r, r
-	r.Request = c.blank.WithContext(&r.ctx)
-	r.Header = http.Header{}
+	r := c.newRequest()
+	c.r = r
 	if err := r.parseHead(head); err != nil {
 		return err
 	}
@@ -127,12 +165,19 @@ func (c *conn) next() error {
 	} else {
 		r.body.ended.Store(true)
 	}
-	c.r = r
 	if r.body.left > int64(c.end-c.start) {
 		// The header's deadline is not the body's, and that of an ended watch has passed.
 		return c.setReadDeadline(time.Time{})
 	}
 	return nil
+}
+
+func (c *conn) newRequest() *request {
+	r := &request{conn: c}
+	r.ctx.of, r.body.of = r, r
+	r.Request = c.blank.WithContext(&r.ctx)
+	r.Header, r.URL = http.Header{}, &r.url
+	return r
 }
 
 // readHead returns what was read up to the empty line that ends a header, without
@@ -144,21 +189,20 @@ func (c *conn) readHead() (string, error) {
 			return "", err
 		}
 	}
-	if !upperBytes[c.buf[c.start]] {
-		return "", errNotPlain
-	}
-	for begun := false; ; {
+	for begun, checked := false, false; ; {
 		head := c.buf[c.start:c.end]
-		for {
-			i := bytes.IndexByte(head[scanned:], '\n')
-			if i < 0 {
-				break
-			}
-			if i == 0 || head[scanned+i-1] != '\r' {
-				return "", errNotPlain
-			}
-			if scanned += i + 1; i == 1 {
-				return string(head[:scanned]), nil
+		var ended bool
+		var err error
+		if scanned, ended, err = httpsyntax.ScanHead(head, scanned); err != nil {
+			return "", malformed("a line of the header ends in LF alone")
+		}
+		if ended {
+			return string(head[:scanned]), nil
+		}
+		if !checked {
+			checked = scanned > 0
+			if err := c.checkStart(head, scanned); err != nil {
+				return "", err
 			}
 		}
 		if !begun && c.later {
@@ -215,11 +259,18 @@ func (c *conn) fill() error {
 		c.end = copy(c.buf, c.buf[c.start:c.end])
 		c.start = 0
 	case len(c.buf) == readBuffer:
-		larger := heads.Get().(*[maxHead]byte)
+		larger := heads.Get().(*[middleHead]byte)
 		copy(larger[:], c.buf)
 		c.buf = larger[:]
+	case len(c.buf) < c.server.maxHead:
+		larger := make([]byte, c.server.maxHead)
+		copy(larger, c.buf)
+		c.giveBack()
+		c.buf = larger
+	case bytes.IndexByte(c.buf, '\n') < 0:
+		return fmt.Errorf("%w: at most %d bytes are taken", ErrTargetTooLong, c.server.maxHead)
 	default:
-		return errNotPlain
+		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeaderTooLarge, c.server.maxHead)
 	}
 	n, err := c.Read(c.buf[c.end:])
 	c.end += n
@@ -229,14 +280,14 @@ func (c *conn) fill() error {
 	return err
 }
 
-var heads = sync.Pool{New: func() any { return new([maxHead]byte) }}
+var heads = sync.Pool{New: func() any { return new([middleHead]byte) }}
 
 // giveBack returns to c's own buffer when nothing is in the larger one.
 func (c *conn) giveBack() {
-	if len(c.buf) == maxHead {
-		heads.Put((*[maxHead]byte)(c.buf))
-		c.buf = c.own
+	if len(c.buf) == middleHead {
+		heads.Put((*[middleHead]byte)(c.buf))
 	}
+	c.buf = c.own
 }
 
 // exchange has the handler answer a request. It reports whether another one may
@@ -250,12 +301,16 @@ func (c *conn) exchange() (another bool) {
 		}
 	}()
 	c.w.begin()
-	c.server.rest.Handler.ServeHTTP(&c.w, c.r.Request)
+	if c.fault != nil {
+		c.server.refuse(&c.w, c.r.Request, c.fault)
+	} else {
+		c.server.handler.ServeHTTP(&c.w, c.r.Request)
+	}
 	answered = true
 	c.r.ctx.finish()
 	another = c.w.finish()
 	left := c.finishBody()
-	if !another && (left || c.start < c.end || !c.r.Close) { // or it knows that it has sent the last
+	if !another && (left || c.start < c.end || !c.r.Close || c.fault != nil) { // or it knows that it has sent the last
 		c.lingerOn()
 	}
 	c.r = nil

@@ -25,9 +25,6 @@ func tell(w http.ResponseWriter, r *http.Request) {
 func TestWhatIsNotPlainIsHandedOver(t *testing.T) {
 	_, addr := serve(t, tell, nil)
 	for _, raw := range otherRequests {
-		if strings.HasPrefix(raw, "PRI") || raw[0] == 0x16 {
-			continue
-		}
 		for _, before := range []string{"", get} {
 			c := dial(t, addr, before+raw)
 			if before != "" {
@@ -37,25 +34,106 @@ func TestWhatIsNotPlainIsHandedOver(t *testing.T) {
 			}
 			_ = c.Conn.(*net.TCPConn).CloseWrite()
 			rest := c.rest()
-			if !strings.HasPrefix(rest, "HTTP/1.") || strings.Contains(rest, "true") {
+			if !strings.HasPrefix(rest, "HTTP/1.") || !strings.Contains(rest, "false") {
 				t.Errorf("%.100q\nis answered with\n%s", raw, rest)
 			}
 		}
 	}
 }
 
-// A connection that was handed over stays so, with what has come on it already.
-func TestTheConnectionGoesAlong(t *testing.T) {
-	_, addr := serve(t, tell, nil)
-	other := "POST / HTTP/1.1\r\nHost: x\r\nPragma: x\r\nContent-Length: 5\r\n\r\n"
-	c := dial(t, addr, get+other+"hel")
-	c.answer("GET")
-	c.send("lo" + get)
-	if _, body := c.answer("POST"); body != "false POST hello" {
-		t.Error(body)
+// A request that nobody may read is refused, and nothing behind it is read.
+func TestWhatIsAmbiguousIsRefused(t *testing.T) {
+	_, addr := serve(t, tell, func(s *http.Server) { s.MaxHeaderBytes = 2 * middleHead })
+	for _, raw := range refusedRequests {
+		for _, before := range []string{"", get} {
+			c := dial(t, addr, before+raw+get)
+			if before != "" {
+				c.answer("GET")
+			}
+			if res, body := c.answer("GET"); res.status < 400 || !res.last || strings.Contains(body, "GET") {
+				t.Errorf("%.100q\nis answered with %d\n%s", raw, res.status, body)
+			}
+			if rest := c.rest(); rest != "" {
+				t.Errorf("%.100q\nis followed by\n%s", raw, rest)
+			}
+		}
 	}
-	if _, body := c.answer("GET"); body != "false GET " {
-		t.Error(body)
+}
+
+// A header need not be whole to be refused.
+func TestWhatCannotBecomeARequestIsNotAwaited(t *testing.T) {
+	_, addr := serve(t, tell, nil)
+	for _, raw := range []string{"GET / HTTP/1.1\n", "GET /\r\n", "\r\n", "\x16\x03\x01\x02\x00\x01", "GET / HTTP/1.1\r\nHost: x\nX"} {
+		c := dial(t, addr, raw)
+		if res, _ := c.answer("GET"); res.status != http.StatusBadRequest || !res.last {
+			t.Errorf("%q is answered with %d", raw, res.status)
+		}
+	}
+}
+
+func TestWhatIsTooLarge(t *testing.T) {
+	_, addr := serve(t, tell, func(s *http.Server) { s.MaxHeaderBytes = 2 * middleHead })
+	for raw, status := range map[string]int{
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", 2*middleHead): http.StatusRequestHeaderFieldsTooLarge,
+		"GET /" + strings.Repeat("y", 2*middleHead):                            http.StatusRequestURITooLong,
+	} {
+		c := dial(t, addr, raw)
+		if res, body := c.answer("GET"); res.status != status || !res.last {
+			t.Errorf("%d: %s", res.status, body)
+		}
+	}
+}
+
+// What has come of a request already goes along. It is the last one, even for a handler
+// that says otherwise.
+func TestTheConnectionGoesAlong(t *testing.T) {
+	for _, says := range []string{"", "keep-alive"} {
+		_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if says != "" && !isPlain(w) {
+				w.Header().Set("Connection", says)
+			}
+			tell(w, r)
+		}, nil)
+		other := "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+		c := dial(t, addr, get+other+"hel")
+		c.answer("GET")
+		c.send("lo" + get)
+		if res, _ := c.answer("POST"); res.status != http.StatusContinue {
+			t.Errorf("it is not told to send its body: %d", res.status)
+		}
+		if res, body := c.answer("POST"); body != "false POST hello" || res.last != (says == "") {
+			t.Error(body)
+		}
+		if rest := c.rest(); rest != "" {
+			t.Errorf("more was answered: %s", rest)
+		}
+	}
+}
+
+// A client may close its side behind its last request, and is answered, unless that
+// takes too long: it may have closed all.
+func TestAClientThatSendsNoMore(t *testing.T) {
+	for name, raw := range map[string]string{
+		"here":               get,
+		"at the other":       "GET / HTTP/1.0\r\nHost: x\r\n\r\n",
+		"there, behind more": "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.ReadAll(r.Body)
+				select {
+				case <-r.Context().Done():
+					t.Error("its request has ended")
+				case <-time.After(3 * patience):
+				}
+				w.Header().Set("Content-Length", "0")
+			}, nil)
+			c := dial(t, addr, raw)
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+			if res, _ := c.answer("GET"); res.status != http.StatusOK {
+				t.Error(res.status)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package http1
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -126,9 +127,18 @@ func (x *requestContext) watch() {
 }
 
 // stopped takes in the error by which the watch has ended: the client's leaving,
-// unless finish or the handler stopped it.
+// unless finish or the handler stopped it, or the client only says that it sends
+// no more.
 func (x *requestContext) stopped(err error) {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, io.EOF):
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if !x.over {
+			x.timer = time.AfterFunc(parting, x.gone)
+		}
+	default:
 		x.gone()
 	}
 }

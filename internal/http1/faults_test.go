@@ -113,7 +113,7 @@ func TestABodyEndsWithItsHandler(t *testing.T) {
 func TestAnIdleConnectionHasNoBufferForAnswers(t *testing.T) {
 	for _, size := range []int{1, 3 * writeBuffer} {
 		c, far := idling(t)
-		c.server.rest.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c.server.handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Long", strings.Repeat("x", size))
 		})
 		go func() { _, _ = io.Copy(io.Discard, far) }()
@@ -130,7 +130,7 @@ func TestAHandoverToAServerThatIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	near, far := net.Pipe()
-	s.over.give(near, nil)
+	s.over.give(near)
 	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection stays open: %v", err)
 	}

@@ -1,8 +1,14 @@
 package http1
 
 import (
+	"crypto/tls"
+	"errors"
+	"io"
 	"net"
+	"net/http"
+	"os"
 	"sync"
+	"time"
 )
 
 // handover is the listener of the other server: what it accepts are connections
@@ -30,20 +36,64 @@ func (h *handover) Close() error {
 
 func (h *handover) Addr() net.Addr { return h.addr }
 
-// give hands a connection over, from whose client the bytes of head were read.
-func (h *handover) give(nc net.Conn, head []byte) {
+// give hands a connection over.
+func (h *handover) give(nc net.Conn) {
 	select {
-	case h.conns <- &rewound{nc, head}:
+	case h.conns <- nc:
 	case <-h.closed:
 		_ = nc.Close()
 	}
 }
 
-// rewound is a connection some of whose bytes have been read already.
+// once lets a connection that was handed over have one request. net/http reads
+// headers less strictly than [request.parseHead], which has read the first alone. It
+// returns the handler that rest had.
+func once(rest *http.Server) http.Handler {
+	h, noted := rest.Handler, rest.ConnState
+	rest.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 {
+			w.Header()["Connection"] = []string{"close"}
+		}
+		h.ServeHTTP(w, r)
+	})
+	rest.ConnState = func(nc net.Conn, state http.ConnState) {
+		if _, ok := nc.(interface{ onlyOnce() }); ok && state == http.StateIdle {
+			_ = nc.Close() // whatever the handler has said
+		}
+		if noted != nil {
+			noted(nc, state)
+		}
+	}
+	return h
+}
+
+// rewound is a connection some of whose bytes have been read already. It has one
+// request.
 type rewound struct {
 	net.Conn
 	head []byte
+
+	mu    sync.Mutex
+	late  bool          // the deadline of reading has passed when it was set
+	woken chan struct{} // closed when it does; nil while nobody waits for that
 }
+
+// rewoundTLS shows net/http's server what it puts into [http.Request.TLS].
+type rewoundTLS struct{ *rewound }
+
+func (r rewoundTLS) ConnectionState() tls.ConnectionState {
+	return r.Conn.(*tls.Conn).ConnectionState()
+}
+
+func rewind(nc net.Conn, head []byte) net.Conn {
+	r := &rewound{Conn: nc, head: head}
+	if _, ok := nc.(*tls.Conn); ok {
+		return rewoundTLS{r}
+	}
+	return r
+}
+
+func (r *rewound) onlyOnce() {}
 
 func (r *rewound) Read(p []byte) (int, error) {
 	if len(r.head) > 0 {
@@ -53,7 +103,57 @@ func (r *rewound) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return r.Conn.Read(p)
+	n, err := r.Conn.Read(p)
+	if n == 0 && errors.Is(err, io.EOF) {
+		err = r.part()
+	}
+	return n, err
+}
+
+// part holds the client's end back for a while: net/http would take it for the
+// client's leaving.
+func (r *rewound) part() error {
+	woken := make(chan struct{})
+	r.mu.Lock()
+	if r.late {
+		close(woken)
+	} else {
+		r.woken = woken
+	}
+	r.mu.Unlock()
+	over := time.NewTimer(parting)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return io.EOF
+	case <-woken:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// SetReadDeadline ends a wait, too, when the deadline has passed.
+func (r *rewound) SetReadDeadline(t time.Time) error {
+	r.note(!t.IsZero() && !t.After(time.Now()))
+	return r.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline counts for reading, too.
+func (r *rewound) SetDeadline(t time.Time) error {
+	return errors.Join(r.SetReadDeadline(t), r.SetWriteDeadline(t))
+}
+
+func (r *rewound) Close() error {
+	r.note(true)
+	return r.Conn.Close()
+}
+
+func (r *rewound) note(late bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.late = late; late && r.woken != nil {
+		close(r.woken)
+		r.woken = nil
+	}
 }
 
 // NetConn is the connection beneath, as that of a [crypto/tls.Conn] is.

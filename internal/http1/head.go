@@ -2,89 +2,209 @@ package http1
 
 import (
 	"errors"
-	"net/textproto"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
-// errNotPlain means that a request is for the other server.
+// Every error that [Server.Refuse] gets wraps one of these. Its text gives the
+// reason in words fit for the client.
+var (
+	// ErrMalformed is a header that breaks the rules of HTTP/1.1, RFC 9112, or that
+	// two recipients could read differently.
+	ErrMalformed = errors.New("malformed request")
+	// ErrTargetTooLong is a request line longer than a header may be.
+	ErrTargetTooLong = errors.New("request target too long")
+	// ErrHeaderTooLarge is a header over [http.Server.MaxHeaderBytes].
+	ErrHeaderTooLarge = errors.New("header fields too large")
+)
+
+// errNotPlain means that a request is well formed and for the other server.
 var errNotPlain = errors.New("the request is not plain")
 
-// parseHead reads a header, which ends in an empty line. What it does not know to mean
-// the same to everybody is [errNotPlain].
+func malformed(reason string) error { return fmt.Errorf("%w: %s", ErrMalformed, reason) }
+
+// refusable reports whether a client is told why its request was not read.
+func refusable(err error) bool {
+	return errors.Is(err, ErrMalformed) || errors.Is(err, ErrTargetTooLong) || errors.Is(err, ErrHeaderTooLarge)
+}
+
+// parseHead reads a header, which ends in an empty line. The error is [errNotPlain]
+// only for one that net/http reads as well.
 func (r *request) parseHead(head string) error {
 	line, rest, _ := strings.Cut(head, "\r\n")
-	if err := r.parseRequestLine(line); err != nil {
+	plain, err := r.parseRequestLine(line)
+	if err != nil {
 		return err
 	}
-	hosts, lengths := 0, 0
+	f := framing{}
 	for {
 		if line, rest, _ = strings.Cut(rest, "\r\n"); line == "" {
 			break
 		}
-		name, value, ok := parseField(line)
+		name, value, ok := httpsyntax.ParseField(line)
 		if !ok {
-			return errNotPlain
+			return malformed(fieldFault(line))
 		}
 		switch name {
 		case "Host": // which has its own place, as in net/http
 			r.Host = value
-			hosts++
+			f.hosts++
 			continue
 		case "Content-Length":
 			if r.ContentLength, ok = parseLength(value); !ok {
-				return errNotPlain
+				return malformed("the Content-Length is not a number of bytes")
 			}
-			lengths++
-		case "Connection":
-			if r.Close, ok = parseConnection(value, r.Close); !ok {
-				return errNotPlain
+			f.lengths++
+		case "Transfer-Encoding":
+			if !strings.EqualFold(value, "chunked") {
+				return malformed("the only transfer coding that is taken is chunked")
 			}
-		case "Transfer-Encoding", "Trailer", "Upgrade", "Expect", "Pragma":
-			return errNotPlain // net/http makes a Cache-Control of Pragma
+			f.codings++
+		case "Connection", "Pragma":
+			f.settle = true
+		case "Expect":
+			if !strings.EqualFold(value, "100-continue") {
+				return malformed("the only expectation that is taken is 100-continue")
+			}
+			plain = false
+		case "Upgrade":
+			plain = plain && !strings.EqualFold(value, "websocket")
+		default:
+			if httpsyntax.Disguised(name) {
+				return malformed("a header field's name could be taken for Content-Length or Transfer-Encoding")
+			}
 		}
 		r.addField(name, value)
 	}
-	if hosts != 1 || !consistsOf(r.Host, &hostBytes) || lengths > 1 {
+	if fault := f.fault(r); fault != "" {
+		return malformed(fault)
+	}
+	if f.settle {
+		r.settle()
+	}
+	if !plain || f.codings > 0 {
 		return errNotPlain
 	}
 	return nil
 }
 
-// parseRequestLine reads METHOD SP /target SP HTTP/1.1.
-func (r *request) parseRequestLine(line string) error {
+// framing counts the fields that there may be one of.
+type framing struct {
+	hosts, lengths, codings int
+	settle                  bool // a field means more to net/http than it says
+}
+
+func (f *framing) fault(r *request) string {
+	switch {
+	case f.hosts > 1:
+		return "there is more than one Host field"
+	case f.hosts == 0 && !r.old:
+		return "there is no Host field"
+	case !consistsOf(r.Host, &hostBytes) && !httpguts.ValidHostHeader(r.Host):
+		return "the host is neither a name nor an address"
+	case f.lengths > 1:
+		return "there is more than one Content-Length field"
+	case f.codings > 1:
+		return "there is more than one Transfer-Encoding field"
+	case f.codings > 0 && forbiddenTrailer(r.Header["Trailer"]):
+		return "a field that frames the message cannot be a trailer"
+	}
+	return ""
+}
+
+// forbiddenTrailer reports whether net/http would refuse a trailer of these names.
+func forbiddenTrailer(lines []string) bool {
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			switch http.CanonicalHeaderKey(strings.Trim(name, " \t")) {
+			case "Transfer-Encoding", "Trailer", "Content-Length":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settle does with fields what net/http's server does with them.
+func (r *request) settle() {
+	r.Close = httpguts.HeaderValuesContainsToken(r.Header["Connection"], "close")
+	if pragma := r.Header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && r.Header["Cache-Control"] == nil {
+		r.Header["Cache-Control"] = []string{"no-cache"}
+	}
+}
+
+// fieldFault says what is wrong with a line that is no field.
+func fieldFault(line string) string {
+	name, _, found := strings.Cut(line, ":")
+	switch {
+	case line[0] == ' ' || line[0] == '\t':
+		return "a header field is folded over two lines"
+	case !found:
+		return "a line of the header has no colon"
+	case !httpguts.ValidHeaderFieldName(name):
+		return "a header field's name is not a token"
+	}
+	return "a header field holds a control character"
+}
+
+// maxMethod is more than any method has that is registered.
+const maxMethod = 32
+
+// parseRequestLine reads METHOD SP target SP HTTP/1.1, or 1.0.
+func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	method, rest, _ := strings.Cut(line, " ")
 	target, version, _ := strings.Cut(rest, " ")
-	if !consistsOf(method, &upperBytes) || version != "HTTP/1.1" ||
-		!strings.HasPrefix(target, "/") || !consistsOf(target, &printableBytes) {
-		return errNotPlain
+	switch {
+	case len(method) > maxMethod:
+		return false, malformed("the method is longer than " + strconv.Itoa(maxMethod) + " characters")
+	case !consistsOf(method, &upperBytes) && !httpguts.ValidHeaderFieldName(method):
+		return false, malformed("the method is not a token")
+	case !consistsOf(target, &targetBytes):
+		return false, malformed("the request line is not a method, a target and a version, with one space between them")
+	case version == "HTTP/1.0":
+		r.old = true
+	case version != "HTTP/1.1":
+		return false, malformed("the request line does not end in HTTP/1.1 or HTTP/1.0")
 	}
 	r.Method, r.RequestURI, r.URL = method, target, &r.url
+	origin := target[0] == '/'
 	path, query, asked := strings.Cut(target, "?")
-	if consistsOf(path, &pathBytes) && (query != "") == asked {
+	if origin && consistsOf(path, &pathBytes) && (query != "") == asked {
 		r.url = url.URL{Path: path, RawQuery: query}
-		return nil
+		return !r.old && method != http.MethodConnect, nil
 	}
-	u, err := url.ParseRequestURI(target)
+	text := target
+	if method == http.MethodConnect && !origin {
+		text = "http://" + target // as net/http reads an authority
+	}
+	u, err := url.ParseRequestURI(text)
 	if err != nil {
-		return errNotPlain
+		return false, malformed("the target is not a path, or holds a percent sign without two hexadecimal digits")
 	}
 	r.URL = u
-	return nil
+	return origin && !r.old && method != http.MethodConnect, nil
 }
 
-// parseField reads name: value. A line folded into the one before begins with a
-// blank, and so is no field.
-func parseField(line string) (name, value string, ok bool) {
-	name, value, ok = strings.Cut(line, ":")
-	value = strings.Trim(value, " \t")
-	if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-		return "", "", false
+// checkStart refuses the beginning of what cannot become a request, whose end might
+// never come: lines is how much of it are whole lines.
+func (c *conn) checkStart(head []byte, lines int) error {
+	if !tokenBytes[head[0]] {
+		return malformed("the request does not begin with a method")
 	}
-	return textproto.CanonicalMIMEHeaderKey(name), value, true
+	if lines == 0 {
+		return nil
+	}
+	line, _, _ := strings.Cut(string(head[:lines]), "\r\n")
+	c.r = c.newRequest()
+	_, err := c.r.parseRequestLine(line)
+	return err
 }
 
 func parseLength(value string) (n int64, ok bool) {
@@ -94,18 +214,6 @@ func parseLength(value string) (n int64, ok bool) {
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	return n, err == nil
-}
-
-// parseConnection takes the two usual options. It reports whether the client takes
-// no further answer.
-func parseConnection(value string, before bool) (last, ok bool) {
-	switch {
-	case strings.EqualFold(value, "keep-alive"):
-		return before, true
-	case strings.EqualFold(value, "close"):
-		return true, true
-	}
-	return false, false
 }
 
 // addField makes no array for each of the first values.
@@ -128,11 +236,12 @@ var (
 	alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyz" + upper
 	upper        = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-	upperBytes     = bytesOf(upper)
-	digitBytes     = bytesOf("0123456789")
-	hostBytes      = bytesOf(alphanumeric + "-._:[]")
-	pathBytes      = bytesOf(alphanumeric + "-._~/$&+,:;=@") // those that package url leaves as they are
-	printableBytes = bytesIn(0x21, 0x7e)
+	upperBytes  = bytesOf(upper)
+	tokenBytes  = bytesOf(alphanumeric + "!#$%&'*+-.^_`|~")
+	digitBytes  = bytesOf("0123456789")
+	hostBytes   = bytesOf(alphanumeric + "-._:[]")
+	pathBytes   = bytesOf(alphanumeric + "-._~/$&+,:;=@") // those that package url leaves as they are
+	targetBytes = bytesIn(bytesIn(set{}, 0x21, 0x7e), 0x80, 0xff)
 )
 
 func bytesOf(members string) (s set) {
@@ -142,7 +251,7 @@ func bytesOf(members string) (s set) {
 	return s
 }
 
-func bytesIn(first, last byte) (s set) {
+func bytesIn(s set, first, last byte) set {
 	for b := int(first); b <= int(last); b++ {
 		s[b] = true
 	}

@@ -1,12 +1,17 @@
-// Package http1 serves plain HTTP/1.1 requests for less than net/http's server
-// does, to the same [http.Handler], and leaves everything else to that.
+// Package http1 reads the header of every HTTP/1 request strictly, over TLS too. It
+// serves plain requests itself, for less than net/http's server does and to the
+// same [http.Handler], and leaves the other ones to that.
 //
-// Plain is a request that can be read in one way only, and asks for nothing but
-// an answer: HTTP/1.1, one well-formed Host, no body or one of declared length,
-// no upgrade, no expectation, at most 16 KiB of header. A connection on which
-// anything else comes is handed over to a [http.Server], with the bytes read so
-// far, and stays there. So malformed requests, too, are refused by that, in its
-// words; and what this package takes, net/http would have read alike.
+// Strictly means that a header which two recipients could read differently is
+// refused, and its connection closed: a line that ends in LF alone or is folded, a
+// name that others take for Content-Length, contradicting lengths.
+//
+// Plain is a request that only needs an answer: HTTP/1.1, no body or one of
+// declared length, no upgrade to WebSocket, no expectation. For any other one the
+// connection is handed over to a [http.Server], with the bytes read so far. It is
+// the last request there: net/http reads headers less strictly, and where a request
+// in chunks or of HTTP/1.0 ends others may see differently (RFC 9112, 6.1 and 11.2).
+// What this package takes, net/http would have read alike.
 //
 // What it saves: a goroutine that reads in the background of each request, a copy of
 // the answer's header, and most of what is made anew for each. The writer and its
@@ -16,6 +21,7 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -26,8 +32,16 @@ import (
 
 // Server serves connections. Make one with [New].
 type Server struct {
-	rest *http.Server
-	over *handover
+	// Refuse answers a request that was not read, because of fault. Of the request
+	// method and target may be known. Without it the answer is fault's text. It must
+	// be set before Serve.
+	Refuse func(w http.ResponseWriter, r *http.Request, fault error)
+
+	handler http.Handler
+	rest    *http.Server
+	over    *handover
+	tls     *tls.Config // nil without TLS
+	maxHead int
 
 	closing atomic.Bool
 
@@ -37,17 +51,44 @@ type Server struct {
 	drained  chan struct{} // closed when closing and no connection is left; nil while nobody waits
 }
 
-// New returns a server with the handler, time-outs and error log of rest, which
-// serves what is not plain. Of rest's time-outs these count: ReadHeaderTimeout
+// New returns a server with the handler, time-outs, MaxHeaderBytes, TLSConfig and
+// error log of rest, which serves what is not plain and, over TLS, HTTP/2. It changes
+// rest's Handler and ConnState, so that a connection which is handed over has one
+// request. Of rest's time-outs these count: ReadHeaderTimeout for a TLS handshake,
 // from a connection's start, later from a request's first byte; IdleTimeout
 // between requests. Those of bodies are for the handler to set, by
 // [http.ResponseController].
 func New(rest *http.Server) *Server {
-	return &Server{
-		rest:  rest,
-		over:  &handover{conns: make(chan net.Conn), closed: make(chan struct{})},
-		conns: map[*conn]struct{}{},
+	handler := once(rest)
+	s := &Server{
+		handler: handler,
+		rest:    rest,
+		over:    &handover{conns: make(chan net.Conn), closed: make(chan struct{})},
+		maxHead: http.DefaultMaxHeaderBytes,
+		conns:   map[*conn]struct{}{},
 	}
+	if rest.MaxHeaderBytes > 0 {
+		s.maxHead = rest.MaxHeaderBytes
+	}
+	if rest.TLSConfig != nil {
+		s.tls = rest.TLSConfig.Clone() // rest adds to its own while it starts
+	}
+	return s
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, fault error) {
+	if s.Refuse != nil {
+		s.Refuse(w, r, fault)
+		return
+	}
+	status := http.StatusBadRequest
+	switch {
+	case errors.Is(fault, ErrTargetTooLong):
+		status = http.StatusRequestURITooLong
+	case errors.Is(fault, ErrHeaderTooLarge):
+		status = http.StatusRequestHeaderFieldsTooLarge
+	}
+	http.Error(w, fault.Error(), status)
 }
 
 // Serve accepts connections, and has the other server serve what is handed over,

@@ -28,7 +28,7 @@ func serveSlowly(t *testing.T) (s *Server, addr string, under <-chan bool, let c
 func TestShutdown(t *testing.T) {
 	s, addr, under, let := serveSlowly(t)
 	slow := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"+get)
-	other := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nPragma: x\r\n\r\n")
+	other := dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n")
 	<-under
 	<-under
 	idle := dial(t, addr, get)

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const late = 20 * time.Second
 
 // serve runs a server until the test ends.
-func serve(t *testing.T, h http.HandlerFunc, change func(*http.Server)) (*Server, string) {
+func serve(t *testing.T, h http.HandlerFunc, change func(*http.Server), more ...func(*Server)) (*Server, string) {
 	t.Helper()
 	rest := &http.Server{
 		Handler:           h,
@@ -37,6 +37,9 @@ func serve(t *testing.T, h http.HandlerFunc, change func(*http.Server)) (*Server
 		t.Fatal(err)
 	}
 	s, ended := New(rest), make(chan error, 1)
+	for _, change := range more {
+		change(s)
+	}
 	go func() { ended <- s.Serve(l) }()
 	t.Cleanup(func() {
 		if err := errors.Join(s.Close(), rest.Close()); err != nil {

@@ -170,7 +170,8 @@ func conversation(rng *rand.Rand, prefix string) (raw string, want []string) {
 			fields++
 			fmt.Fprintf(&all, "X-Pad: %s\r\n", strings.Repeat("p", rng.IntN(12000)))
 		}
-		if rng.IntN(40) == 0 { // not plain
+		last := rng.IntN(40) == 0
+		if last { // since it is not plain
 			all.WriteString("Transfer-Encoding: chunked\r\n\r\n")
 			if size > 0 {
 				fmt.Fprintf(&all, "%x\r\n%s\r\n", size, body)
@@ -184,6 +185,9 @@ func conversation(rng *rand.Rand, prefix string) (raw string, want []string) {
 			fmt.Fprintf(&all, "\r\n%s", body)
 		}
 		want = append(want, fmt.Sprintf("%s /%s %d %d %08x", id, id, fields, size, crc32.ChecksumIEEE([]byte(body))))
+		if last {
+			break
+		}
 	}
 	return all.String(), want
 }

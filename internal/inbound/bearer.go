@@ -12,7 +12,7 @@ const bearer = "bearer"
 func readBearer(lines []string) (string, error) {
 	switch {
 	case len(lines) > 1:
-		return "", fmt.Errorf("%w: more than one Authorization field", ErrMalformed)
+		return "", fmt.Errorf("%w: more than one Authorization field", ErrHeader)
 	case len(lines) == 0:
 		return "", fmt.Errorf("%w: there is no Authorization field", ErrNoToken)
 	case lines[0] == "":
@@ -27,7 +27,7 @@ func readBearer(lines []string) (string, error) {
 	case !found || strings.HasPrefix(token, " "):
 		return "", fmt.Errorf("%w: one space and a token must follow the scheme", ErrBadToken)
 	case len(token) > maxToken:
-		return "", fmt.Errorf("%w: at most %d bytes are taken", ErrBadToken, maxToken)
+		return "", fmt.Errorf("%w: at most %d bytes are taken", ErrTokenTooLarge, maxToken)
 	case !isToken68(token):
 		return "", fmt.Errorf("%w: the token holds bytes that no token has", ErrBadToken)
 	}

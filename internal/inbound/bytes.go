@@ -8,11 +8,13 @@ type byteSet [256]bool
 const alphanumerics = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 var (
-	token68Bytes   = newByteSet(alphanumerics + "-._~+/") // RFC 9110, 11.2, without its padding
-	requestIDBytes = newByteSet(alphanumerics + "-._")
-	hostBytes      = newByteSet(alphanumerics + "-._")
-	digitBytes     = newByteSet("0123456789")
-	visibleBytes   = newByteRange('!', '~')
+	token68Bytes      = newByteSet(alphanumerics + "-._~+/") // RFC 9110, 11.2, without its padding
+	requestIDBytes    = newByteSet(alphanumerics + "-._")
+	hostBytes         = newByteSet(alphanumerics + "-._")
+	alphanumericBytes = newByteSet(alphanumerics)
+	hyphenatedBytes   = newByteSet(alphanumerics + "-")
+	digitBytes        = newByteSet("0123456789")
+	visibleBytes      = newByteRange('!', '~')
 )
 
 func newByteSet(members string) (set byteSet) {

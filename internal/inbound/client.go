@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,13 +14,14 @@ type origin struct {
 	peer    string
 	trusted bool
 	client  netip.Addr
+	chain   string // what a trusted peer tells of those before it, as far as it can be read
 }
 
 func (rd *Reader) originOf(r *http.Request) origin {
 	addr, text := peerOf(r.RemoteAddr)
 	from := origin{peer: text, trusted: rd.trusts(addr), client: addr}
 	if from.trusted {
-		from.client = rd.clientBehind(addr, r.Header["X-Forwarded-For"])
+		rd.follow(&from, r.Header["X-Forwarded-For"])
 	}
 	return from
 }
@@ -49,38 +51,74 @@ func (rd *Reader) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// clientBehind follows X-Forwarded-For from its right end, where the nearest
-// proxy wrote, as long as proxies are trusted to have written the truth. The
-// first address that is not a trusted proxy's is the client. What is no address
-// ends the walk: nothing to its left can be vouched for.
-func (rd *Reader) clientBehind(peer netip.Addr, lines []string) netip.Addr {
-	client := peer
+// follow goes along X-Forwarded-For from its right end, where the nearest proxy
+// wrote. The first address that is not a trusted proxy's is the client. The chain
+// goes on behind it, but ends at what is not an address: nothing to the left of that
+// can be vouched for.
+func (rd *Reader) follow(from *origin, lines []string) {
+	var hops []string
+	known, asWritten := false, true
 	for _, line := range slices.Backward(lines) {
+		if line == "" {
+			asWritten = false
+			continue
+		}
 		for more := true; more; {
 			var entry string
 			line, entry, more = cutLast(line, ',')
-			addr, ok := parseHop(entry)
+			addr, text, ok := parseHop(entry)
 			if !ok {
-				return client
+				rd.onUnreadable(from.peer, loggable(strings.Trim(entry, " \t")))
+				from.chain = joinBackward(hops)
+				return
 			}
-			client = addr
-			if !rd.trusts(addr) {
-				return client
+			hops = append(hops, text)
+			asWritten = asWritten && len(text) == len(strings.Trim(entry, " \t"))
+			if !known {
+				from.client, known = addr, !rd.trusts(addr)
 			}
 		}
 	}
-	return client
+	if from.chain = strings.Join(lines, ", "); !asWritten {
+		from.chain = joinBackward(hops)
+	}
 }
 
-// parseHop parses one entry of X-Forwarded-For. A zone means nothing to anyone
-// but the host that wrote it, so it is not taken.
-func parseHop(entry string) (netip.Addr, bool) {
-	entry = strings.Trim(entry, " \t")
-	if strings.Contains(entry, "%") {
-		return netip.Addr{}, false
+func joinBackward(hops []string) string {
+	slices.Reverse(hops)
+	return strings.Join(hops, ", ")
+}
+
+// parseHop parses one entry of X-Forwarded-For, and returns its address as it is
+// written there, too. Some proxies write a port behind it, an IPv6 address then being
+// in brackets; it is left out. A zone means nothing to anyone but the host that wrote
+// it, so it is not taken.
+func parseHop(entry string) (addr netip.Addr, text string, ok bool) {
+	text = strings.Trim(entry, " \t")
+	if inner, bracketed := strings.CutPrefix(text, "["); bracketed {
+		var rest string
+		text, rest, ok = strings.Cut(inner, "]")
+		if !ok || !strings.Contains(text, ":") || rest != "" && !isPort(rest) {
+			return netip.Addr{}, "", false
+		}
+	} else if i := strings.IndexByte(text, ':'); i >= 0 && strings.IndexByte(text, '.') >= 0 && i > strings.LastIndexByte(text, '.') {
+		if !isPort(text[i:]) {
+			return netip.Addr{}, "", false
+		}
+		text = text[:i]
 	}
-	addr, err := netip.ParseAddr(entry)
-	return addr.Unmap(), err == nil
+	if strings.Contains(text, "%") {
+		return netip.Addr{}, "", false
+	}
+	addr, err := netip.ParseAddr(text)
+	return addr.Unmap(), text, err == nil
+}
+
+// isPort takes a colon and a port number.
+func isPort(s string) bool {
+	digits, ok := strings.CutPrefix(s, ":")
+	_, err := strconv.ParseUint(digits, 10, 16)
+	return ok && err == nil && consistsOf(digits, &digitBytes)
 }
 
 // cutLast slices s around its last separator. Without one, all is after.
@@ -103,8 +141,8 @@ func (from origin) forwarded(r *http.Request) Forwarded {
 	if !from.trusted {
 		return f
 	}
-	if chain := strings.Join(r.Header["X-Forwarded-For"], ", "); chain != "" {
-		f.For = chain + ", " + from.peer
+	if from.chain != "" {
+		f.For = from.chain + ", " + from.peer
 	}
 	if hosts := r.Header["X-Forwarded-Host"]; len(hosts) == 1 && hostFault(hosts[0]) == "" {
 		f.Host = hosts[0]

@@ -2,6 +2,7 @@ package inbound_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,12 +45,24 @@ func TestClient(t *testing.T) {
 		{"proxies only", "10.0.0.1:80", []string{"10.3.3.3, 10.2.2.2"}, "10.3.3.3", "10.3.3.3, 10.2.2.2, 10.0.0.1"},
 		{"mapped client", "10.0.0.1:80", []string{"::ffff:203.0.113.9"}, "203.0.113.9", "::ffff:203.0.113.9, 10.0.0.1"},
 		{"mapped proxy in the chain", "10.0.0.1:80", []string{"203.0.113.9, ::ffff:10.2.2.2"}, "203.0.113.9", "203.0.113.9, ::ffff:10.2.2.2, 10.0.0.1"},
-		{"malformed entry", "10.0.0.1:80", []string{"203.0.113.9, unknown"}, "10.0.0.1", "203.0.113.9, unknown, 10.0.0.1"},
-		{"malformed behind a proxy", "10.0.0.1:80", []string{"203.0.113.9, 1.2.3, 10.2.2.2"}, "10.2.2.2", "203.0.113.9, 1.2.3, 10.2.2.2, 10.0.0.1"},
-		{"empty entry", "10.0.0.1:80", []string{"203.0.113.9,, 10.2.2.2"}, "10.2.2.2", "203.0.113.9,, 10.2.2.2, 10.0.0.1"},
+		{"malformed entry", "10.0.0.1:80", []string{"203.0.113.9, unknown"}, "10.0.0.1", "10.0.0.1"},
+		{"malformed behind a proxy", "10.0.0.1:80", []string{"203.0.113.9, 1.2.3, 10.2.2.2"}, "10.2.2.2", "10.2.2.2, 10.0.0.1"},
+		{"empty entry", "10.0.0.1:80", []string{"203.0.113.9,, 10.2.2.2"}, "10.2.2.2", "10.2.2.2, 10.0.0.1"},
 		{"empty line", "10.0.0.1:80", []string{""}, "10.0.0.1", "10.0.0.1"},
-		{"entry with a port", "10.0.0.1:80", []string{"203.0.113.9:1234"}, "10.0.0.1", "203.0.113.9:1234, 10.0.0.1"},
-		{"entry with a zone", "10.0.0.1:80", []string{"fe80::1%eth0"}, "10.0.0.1", "fe80::1%eth0, 10.0.0.1"},
+		{"malformed at the left end", "10.0.0.1:80", []string{"unknown, 203.0.113.9"}, "203.0.113.9", "203.0.113.9, 10.0.0.1"},
+		{"entry with a port", "10.0.0.1:80", []string{"203.0.113.9:51234"}, "203.0.113.9", "203.0.113.9, 10.0.0.1"},
+		{"IPv6 entry with a port", "10.0.0.1:80", []string{"1.1.1.1:1, [2001:db9::9]:51234"}, "2001:db9::9", "1.1.1.1, 2001:db9::9, 10.0.0.1"},
+		{"IPv6 entry in brackets", "10.0.0.1:80", []string{"[2001:db9::9]"}, "2001:db9::9", "2001:db9::9, 10.0.0.1"},
+		{"mapped entry with a port", "10.0.0.1:80", []string{"[::ffff:203.0.113.9]:1"}, "203.0.113.9", "::ffff:203.0.113.9, 10.0.0.1"},
+		{"proxy with a port", "10.0.0.1:80", []string{"203.0.113.9, 10.2.2.2:80"}, "203.0.113.9", "203.0.113.9, 10.2.2.2, 10.0.0.1"},
+		{"entry with half a port", "10.0.0.1:80", []string{"203.0.113.9:"}, "10.0.0.1", "10.0.0.1"},
+		{"entry with no port of a host", "10.0.0.1:80", []string{"203.0.113.9:65536"}, "10.0.0.1", "10.0.0.1"},
+		{"entry with a signed port", "10.0.0.1:80", []string{"203.0.113.9:+80"}, "10.0.0.1", "10.0.0.1"},
+		{"entry with a name", "10.0.0.1:80", []string{"client.example:80"}, "10.0.0.1", "10.0.0.1"},
+		{"IPv4 entry in brackets", "10.0.0.1:80", []string{"[203.0.113.9]:80"}, "10.0.0.1", "10.0.0.1"},
+		{"entry with one bracket", "10.0.0.1:80", []string{"[2001:db9::9"}, "10.0.0.1", "10.0.0.1"},
+		{"entry with words behind", "10.0.0.1:80", []string{"[2001:db9::9]x"}, "10.0.0.1", "10.0.0.1"},
+		{"entry with a zone", "10.0.0.1:80", []string{"fe80::1%eth0"}, "10.0.0.1", "10.0.0.1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,6 +84,26 @@ func TestClient(t *testing.T) {
 				t.Errorf("Forwarded.For = %q, want %q", got.Forwarded.For, tt.forward)
 			}
 		})
+	}
+}
+
+// What cannot be read is told, cut to what a log may hold.
+func TestUnreadableElementsAreTold(t *testing.T) {
+	var told []string
+	reader := inbound.NewReader(inbound.Options{
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		OnUnreadable:   func(peer, element string) { told = append(told, peer+" "+element) },
+	})
+	for _, remote := range []string{"10.0.0.1:80", "192.0.2.1:80"} { // of which one is trusted
+		r := ordinary()
+		r.RemoteAddr = remote
+		r.Header["X-Forwarded-For"] = []string{"nobody, who\x80, 10.2.2.2"}
+		if _, err := reader.Read(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"10.0.0.1 who"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
 	}
 }
 

@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/textproto"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 // checkHost requires a host that can be read in one way. HTTP/2 servers leave
@@ -14,11 +19,11 @@ import (
 func checkHost(r *http.Request) error {
 	for _, host := range r.Header["Host"] {
 		if host != r.Host {
-			return fmt.Errorf("%w: the Host field differs from the :authority", ErrMalformed)
+			return fmt.Errorf("%w: the Host field differs from the :authority", ErrHeader)
 		}
 	}
 	if fault := hostFault(r.Host); fault != "" {
-		return fmt.Errorf("%w: %s", ErrMalformed, fault)
+		return fmt.Errorf("%w: %s", ErrHeader, fault)
 	}
 	return nil
 }
@@ -79,7 +84,7 @@ func readFields(r *http.Request) error {
 	case size > maxFieldBytes:
 		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeadersTooLarge, maxFieldBytes)
 	case fault != "":
-		return fmt.Errorf("%w: %s", ErrMalformed, fault)
+		return fmt.Errorf("%w: %s", ErrHeader, fault)
 	}
 	limitUpgrade(r)
 	limitTrailers(r)
@@ -94,24 +99,67 @@ func nameFault(name string) string {
 		return "a header field's name is not a token"
 	case strings.Contains(name, "_"):
 		return "a header field's name holds an underscore"
+	case httpsyntax.Disguised(name):
+		return "a header field's name could be taken for Content-Length or Transfer-Encoding"
 	}
 	return ""
 }
 
-// isOurs lists the fields in which a client has no say: the gateway writes
-// them itself, no one must honour them, or their purpose ends at this hop.
-// Names are in Go's canonical form.
-func isOurs(name string) bool {
-	switch name {
-	case "Forwarded", "X-Real-Ip", "X-Request-Id",
-		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
-		"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Original-Method",
-		"X-Api-Key-Hash", // what we tell a proxy that asks at /auth, and it the backend
-		"Proxy",          // which CGI programs take for HTTP_PROXY
-		"Host", "Http2-Settings", "Trailer":
-		return true
+// checkLength holds a request over HTTP/2 to its Content-Length. net/http's server
+// takes that from the first of several, ignores it if it is not a number, and does not
+// look at it if there is no body; a body that is too long it refuses itself.
+func checkLength(r *http.Request) error {
+	lengths := r.Header["Content-Length"]
+	if r.ProtoMajor != 2 || lengths == nil {
+		return nil
 	}
-	return strings.HasPrefix(name, "X-Forwarded")
+	if len(lengths) > 1 {
+		return fmt.Errorf("%w: there is more than one Content-Length field", ErrLength)
+	}
+	n, err := strconv.ParseInt(lengths[0], 10, 64)
+	if err != nil || !consistsOf(lengths[0], &digitBytes) || n != r.ContentLength {
+		return fmt.Errorf("%w: the Content-Length is not that of the body", ErrLength)
+	}
+	return nil
+}
+
+// The fields in which a client has no say, in Go's canonical form. SECURITY.md lists
+// the overrides.
+var (
+	overrides = []string{ // of method, target or host: no one must honour them
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Http-Path-Override",
+		"X-Original-Method", "X-Original-Url", "X-Original-Uri", "X-Original-Host", "Original-Url",
+		"X-Rewrite-Url", "X-Rewrite-Uri", "X-Override-Url",
+	}
+	ours = newNameSet(overrides,
+		"Forwarded", "X-Real-Ip", "X-Request-Id", // which the gateway writes itself
+		"X-Api-Key-Hash",                    // what we tell a proxy that asks at /auth, and it the backend
+		"Proxy",                             // which CGI programs take for HTTP_PROXY
+		"Host", "Http2-Settings", "Trailer") // whose purpose ends at this hop
+)
+
+func newNameSet(overrides []string, others ...string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range slices.Concat(overrides, others) {
+		set[name] = true
+	}
+	return set
+}
+
+// isOurs reports whether a client has no say in a field. A name with anything else
+// in the place of a hyphen counts, too: CGI and its heirs make the same variable of
+// X.Forwarded.For and X-Forwarded-For.
+func isOurs(name string) bool {
+	if !consistsOf(name, &hyphenatedBytes) {
+		b := []byte(name)
+		for i, c := range b {
+			if !alphanumericBytes[c] {
+				b[i] = '-'
+			}
+		}
+		name = textproto.CanonicalMIMEHeaderKey(string(b))
+	}
+	return ours[name] || strings.HasPrefix(name, "X-Forwarded")
 }
 
 // limitUpgrade leaves an upgrade to WebSocket, RFC 6455, 4.1, and removes any

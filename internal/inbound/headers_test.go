@@ -4,6 +4,8 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +95,8 @@ func TestMalformedFields(t *testing.T) {
 	}{
 		{"underscore", http.Header{"X_forwarded_for": {"1.1.1.1"}}, "underscore"},
 		{"underscore last", http.Header{"X_": {""}}, "underscore"},
+		{"length in disguise", http.Header{"Content.length": {"5"}}, "could be taken for"},
+		{"coding in disguise", http.Header{"Transfer---Encoding": {"chunked"}}, "could be taken for"},
 		{"blank in the name", http.Header{"X Y": {""}}, "not a token"},
 		{"colon in the name", http.Header{":path": {"/x"}}, "not a token"},
 		{"empty name", http.Header{"": {""}}, "not a token"},
@@ -110,6 +114,87 @@ func TestMalformedFields(t *testing.T) {
 				t.Errorf("error %v, want an ErrMalformed that says %q", err, tt.says)
 			}
 		})
+	}
+}
+
+// What is told apart from ours by a character that CGI drops is ours.
+func TestTwinsOfOursAreDropped(t *testing.T) {
+	r := ordinary()
+	for _, name := range []string{
+		"X.forwarded.for", "X+request+id", "X-Forwarded~proto", "X!real!ip", "X.http.method.override", "X*original*url",
+		"Http2.settings", "X.api.key.hash", "X.forwarded.anything",
+	} {
+		r.Header[name] = []string{"evil"}
+	}
+	r.Header["X.custom"], r.Header["Xforwardedfor"] = []string{"kept"}, []string{"kept"}
+	got, err := read(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ID == "evil" || len(r.Header) != 3 { // and Authorization
+		t.Errorf("ID %s, header %v", got.ID, r.Header)
+	}
+}
+
+// SECURITY.md names every field that claims another method, target or host.
+func TestSECURITYListsTheOverrides(t *testing.T) {
+	text, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "<!-- overrides -->")
+	list, _, found := strings.Cut(rest, "<!-- end of overrides -->")
+	if !found {
+		t.Fatal("SECURITY.md has no list")
+	}
+	var told []string
+	for i, name := range strings.Split(list, "`") {
+		if i%2 == 1 {
+			told = append(told, http.CanonicalHeaderKey(name))
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(inbound.Overrides())), slices.Sorted(slices.Values(told))); diff != "" {
+		t.Errorf("the list: (-code +SECURITY.md)\n%s", diff)
+	}
+	for _, name := range told {
+		r := ordinary()
+		r.Header[name] = []string{"evil"}
+		if _, err := read(r); err != nil || r.Header[name] != nil {
+			t.Errorf("%s stays: %v", name, err)
+		}
+	}
+}
+
+// A Content-Length over HTTP/2 is one number, and that of the body.
+func TestLengthOverHTTP2(t *testing.T) {
+	for _, tt := range []struct {
+		values []string
+		length int64 // as net/http tells it
+		want   error
+	}{
+		{nil, 0, nil},
+		{nil, -1, nil},
+		{[]string{"0"}, 0, nil},
+		{[]string{"5"}, 5, nil},
+		{[]string{"5"}, 0, inbound.ErrLength}, // the stream has ended
+		{[]string{" 5"}, 0, inbound.ErrLength},
+		{[]string{"5 "}, 0, inbound.ErrLength},
+		{[]string{"+5"}, 5, inbound.ErrLength},
+		{[]string{""}, 0, inbound.ErrLength},
+		{[]string{"0x0"}, 0, inbound.ErrLength},
+		{[]string{"5", "5"}, 5, inbound.ErrLength},
+		{[]string{"5", "6"}, 5, inbound.ErrLength},
+		{[]string{"9223372036854775808"}, 0, inbound.ErrLength},
+	} {
+		r := ordinary()
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+		r.ContentLength = tt.length
+		if tt.values != nil {
+			r.Header["Content-Length"] = tt.values
+		}
+		if _, err := read(r); !errors.Is(err, tt.want) {
+			t.Errorf("%q with %d bytes: %v, want %v", tt.values, tt.length, err, tt.want)
+		}
 	}
 }
 

@@ -27,6 +27,12 @@ var (
 	// ErrMalformed is a target, host or header field that breaks the rules of
 	// HTTP, or that two readers could take differently.
 	ErrMalformed = errors.New("malformed request")
+	// ErrHeader is an [ErrMalformed] of the header. Where such a request ends others
+	// may see differently.
+	ErrHeader = fmt.Errorf("%w", ErrMalformed)
+	// ErrLength is a Content-Length over HTTP/2 that is not that of the body, RFC
+	// 9113, 8.1.1.
+	ErrLength = errors.New("malformed message")
 	// ErrMethod is a method that no gateway should pass on: CONNECT and TRACE.
 	ErrMethod = errors.New("method not allowed")
 	// ErrTargetTooLong is a target, path and query together, over 8 KiB.
@@ -42,15 +48,18 @@ var (
 	// ErrNoToken is a request without a bearer credential: no Authorization
 	// field, an empty one, or one of another scheme.
 	ErrNoToken = errors.New("no bearer token")
+	// ErrTokenTooLarge is a credential of the Bearer scheme over 16 KiB.
+	ErrTokenTooLarge = errors.New("bearer token too large")
 	// ErrBadToken is a credential of the Bearer scheme that is not one token.
 	ErrBadToken = errors.New("malformed bearer token")
 )
 
 const (
 	maxTarget     = 8 << 10
+	maxMethod     = 32
 	maxFields     = 100
 	maxFieldBytes = 32 << 10
-	maxToken      = 8 << 10
+	maxToken      = 16 << 10
 	maxLoggable   = 256
 	maxRequestID  = 128
 )
@@ -85,7 +94,7 @@ type Request struct {
 
 // Forwarded holds the values of the X-Forwarded fields for the backend.
 type Forwarded struct {
-	For   string // the peer, behind what a trusted peer told; "" for a peer without an IP address
+	For   string // the peer, behind the addresses that a trusted peer told; "" for a peer without an IP address
 	Host  string
 	Proto string // "http" or "https"
 }
@@ -103,6 +112,10 @@ type Options struct {
 	// WebSocketProtocol is the subprotocol of a WebSocket after which a client may put
 	// its credential as another one; "" is none.
 	WebSocketProtocol string
+	// OnUnreadable is told of an element of X-Forwarded-For that is not an address,
+	// and of the trusted peer that sent it. It may be nil, and must be safe for
+	// concurrent use. The element is cut to what is safe to log.
+	OnUnreadable func(peer, element string)
 }
 
 // Reader reads requests. It is safe for concurrent use.
@@ -111,6 +124,7 @@ type Reader struct {
 	maxBody        int64
 	forwardAuth    bool
 	subprotocol    string
+	onUnreadable   func(peer, element string)
 }
 
 // NewReader returns a Reader with the given options. The options are copied.
@@ -119,10 +133,15 @@ func NewReader(options Options) *Reader {
 	for i, prefix := range proxies {
 		proxies[i] = unmapPrefix(prefix)
 	}
-	return &Reader{
+	rd := &Reader{
 		trustedProxies: proxies, maxBody: options.MaxBody,
 		forwardAuth: options.ForwardAuth, subprotocol: options.WebSocketProtocol,
+		onUnreadable: options.OnUnreadable,
 	}
+	if rd.onUnreadable == nil {
+		rd.onUnreadable = func(string, string) {}
+	}
+	return rd
 }
 
 // Read reads one request as net/http's server hands it over, with its header
@@ -130,7 +149,7 @@ func NewReader(options Options) *Reader {
 // gateway writes itself or never honours are removed from r.Header, so that
 // what is left may be forwarded once hop-by-hop fields are gone. Those are all
 // X-Forwarded fields, Forwarded, X-Real-IP, X-Request-Id, Host, the overrides
-// of method and URL, upgrades other than to WebSocket, TE other than trailers,
+// of method, URL and host, upgrades other than to WebSocket, TE other than trailers,
 // and declared trailers, in r.Trailer too; also a credential among a WebSocket's
 // subprotocols, with the word before it. What a client sends after its body
 // still ends up there once the body is read: a sender must not look.
@@ -169,6 +188,9 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 	if err := readFields(r); err != nil {
 		return req, err
 	}
+	if err := checkLength(r); err != nil {
+		return req, err
+	}
 	if rd.maxBody > 0 && r.ContentLength > rd.maxBody {
 		return req, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, rd.maxBody)
 	}
@@ -180,10 +202,21 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 	return req, err
 }
 
+// Refused describes a request that a server could not read, and of which it knows
+// method and target at most. The ID is a random one, and Client the peer: the
+// fields that could say otherwise are not to be believed.
+func (rd *Reader) Refused(r *http.Request) Request {
+	addr, _ := peerOf(r.RemoteAddr)
+	return Request{ID: rand.Text(), Method: loggable(r.Method), Path: loggablePath(r.RequestURI), Client: addr}
+}
+
 // checkMethod ignores case when it refuses: a backend might.
 func checkMethod(method string) error {
-	if !isToken(method) {
+	switch {
+	case !isToken(method):
 		return fmt.Errorf("%w: the method is not a token", ErrMalformed)
+	case len(method) > maxMethod:
+		return fmt.Errorf("%w: the method is longer than %d characters", ErrMalformed, maxMethod)
 	}
 	if equalFold(method, "connect") || equalFold(method, "trace") {
 		return fmt.Errorf("%w: CONNECT and TRACE are not passed on", ErrMethod)

@@ -100,6 +100,8 @@ func TestMethod(t *testing.T) {
 		{"TRACE", inbound.ErrMethod},
 		{"trace", inbound.ErrMethod},
 		{"Connect", inbound.ErrMethod},
+		{strings.Repeat("M", 32), nil},
+		{strings.Repeat("M", 33), inbound.ErrMalformed},
 		{"", inbound.ErrMalformed},
 		{"G(T", inbound.ErrMalformed},
 		{"GET ", inbound.ErrMalformed},

@@ -137,17 +137,25 @@ func escapeFault(s string) (length int, fault string) {
 }
 
 // byteFault refuses what changes the meaning of a path when it is decoded
-// early or twice.
+// early or twice, and what is equivalent to the character itself, RFC 3986, 6.2.2.2:
+// a route that is matched byte by byte would not see that /%61dmin is /admin.
 func byteFault(c byte) string {
 	switch c {
+	case '-', '_', '~':
+		return unreservedFault
 	case '.', '/', '\\', '%', '#', '?', ';':
 		return "the path holds an encoded dot, slash, backslash, percent sign, hash, question mark or semicolon"
 	}
-	if c < ' ' || c == 0x7f {
+	switch {
+	case c < ' ' || c == 0x7f:
 		return "the path holds an encoded control character"
+	case alphanumericBytes[c]:
+		return unreservedFault
 	}
 	return ""
 }
+
+const unreservedFault = "the path holds an encoded letter, digit, hyphen, underscore or tilde: send it as it is"
 
 // unescape decodes the %XX that s begins with.
 func unescape(s string) (c byte, ok bool) {

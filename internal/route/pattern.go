@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -79,8 +80,12 @@ func pathFault(path string) string {
 }
 
 func byteFault(path string) string {
-	for _, c := range []byte(path) {
+	for i, c := range []byte(path) {
 		switch {
+		case c == '%':
+			if fault := escapeFault(path[i:]); fault != "" {
+				return fault
+			}
 		case c == '?':
 			return "routes match the path only: leave out the query, from the ? on"
 		case c == '#':
@@ -92,6 +97,23 @@ func byteFault(path string) string {
 		case c < ' ', c >= 0x7f:
 			return "the path must be visible ASCII: write other bytes percent-encoded, as clients send them"
 		}
+	}
+	return ""
+}
+
+// escapeFault looks at the percent-encoded byte that s begins with, and refuses those
+// that package inbound does: requests with them never come to be matched.
+func escapeFault(s string) string {
+	b, err := hex.DecodeString(s[1:min(len(s), 3)])
+	if err != nil || len(b) == 0 {
+		return "no request with a percent sign that is not followed by two hexadecimal digits is let in: leave it out"
+	}
+	escape, c := s[:3], b[0]
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
+		return fmt.Sprintf("no request with %s in its path is let in: write %c, which means the same", escape, c)
+	case c < ' ', c == 0x7f, strings.IndexByte(`/\%#?;`, c) >= 0:
+		return fmt.Sprintf("no request with %s in its path is let in: leave it out", escape)
 	}
 	return ""
 }

@@ -12,7 +12,7 @@ import (
 func (s *Server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.newcomers.served(r)
-		if s.draining.Load() || doubtful(r) {
+		if s.draining.Load() {
 			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
 		}
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {
@@ -61,15 +61,6 @@ func beneath(c net.Conn) net.Conn {
 		}
 		c = outer.NetConn()
 	}
-}
-
-// doubtful tells of a request after whose end a proxy in front may see something
-// else: any in chunks, for it may have had a Content-Length too, which net/http
-// drops unseen, and any of HTTP/1.0, for it may have had a Transfer-Encoding,
-// dropped likewise (RFC 9112, 6.1 and 11.2). What follows on the connection could
-// be a body's rest that passes for a request, so nothing does.
-func doubtful(r *http.Request) bool {
-	return r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0)
 }
 
 // patientWriter gives the client of an HTTP/2 stream its time for each piece. A

@@ -16,8 +16,8 @@ import (
 	"github.com/tykctl/tykctl/internal/http1"
 )
 
-// headerSlack is more than the gateway lets through, so that it is the gateway
-// that refuses a large header, in its own words.
+// headerSlack is more than the gateway lets through, so that a large header is
+// refused with its request's id in the log.
 const headerSlack = 64 << 10
 
 // Timeouts are those of a connection: Read and Write of each piece of a body, the
@@ -38,7 +38,10 @@ type Options struct {
 	// OnDrain is called when new connections are about to be taken no more: it must
 	// end what does not end by itself, such as WebSockets.
 	OnDrain func()
-	Logger  *slog.Logger
+	// Refuse answers a request on the main port whose header cannot be read; fault is
+	// one of package http1's.
+	Refuse func(w http.ResponseWriter, r *http.Request, fault error)
+	Logger *slog.Logger
 }
 
 // Server is a gateway's listeners. Make one with [Listen].
@@ -112,33 +115,27 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	return errors.Join(err, side.Close())
 }
 
-// fronts are the servers of the main port.
+// fronts are the servers of the main port. Every connection begins at the first.
 type fronts struct {
-	plain *http1.Server // nil with TLS
-	full  *http.Server  // with TLS, and then HTTP/2; or for what is not plain
+	plain *http1.Server
+	full  *http.Server // for what is not plain, and for HTTP/2
 }
 
 func (s *Server) newFronts(gateway http.Handler) fronts {
 	full := s.newHTTP(s.front(gateway))
 	full.ConnState = s.newcomers.note
-	if s.credentials == nil {
-		return fronts{http1.New(full), full}
+	if s.credentials != nil {
+		full.TLSConfig = s.credentials.config()
 	}
-	full.TLSConfig = s.credentials.config()
-	return fronts{nil, full}
+	plain := http1.New(full)
+	plain.Refuse = s.opts.Refuse
+	return fronts{plain, full}
 }
 
-func (f fronts) serve(l net.Listener) error {
-	if f.plain == nil {
-		return f.full.ServeTLS(l, "", "")
-	}
-	return f.plain.Serve(l)
-}
+func (f fronts) serve(l net.Listener) error { return f.plain.Serve(l) }
 
 func (f fronts) close() {
-	if f.plain != nil {
-		_ = f.plain.Close()
-	}
+	_ = f.plain.Close()
 	_ = f.full.Close()
 }
 
@@ -156,10 +153,7 @@ func (s *Server) drain(front fronts) error {
 	defer cancel()
 	_ = s.main.Close()
 	s.opts.OnDrain()
-	var err error
-	if front.plain != nil {
-		err = front.plain.Shutdown(ctx) // first, since it hands connections over to the other
-	}
+	err := front.plain.Shutdown(ctx) // first, since it hands connections over to the other
 	s.newcomers.await(ctx, s.opts.Timeouts.ReadHeader)
 	if errors.Join(err, front.full.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
 		front.close()

@@ -118,9 +118,9 @@ func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 		flood func(w http.ResponseWriter) error
 	}{
 		{"plain", TLS{}, "", func(w http.ResponseWriter) error { return flood(w) }},
-		{"not plain", TLS{}, "Pragma: x\r\n", func(w http.ResponseWriter) error { return flood(w) }},
+		{"not plain", TLS{}, "Expect: 100-continue\r\n", func(w http.ResponseWriter) error { return flood(w) }},
 		{"TLS", pair(t), "", func(w http.ResponseWriter) error { return flood(w) }},
-		{"hijacked", TLS{}, "Upgrade: x\r\n", func(w http.ResponseWriter) error {
+		{"hijacked", TLS{}, "Upgrade: websocket\r\n", func(w http.ResponseWriter) error {
 			c, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return err

@@ -20,6 +20,8 @@ type TLS struct {
 	ClientCA string // "", or whose certificates clients must show
 }
 
+var protocols = []string{"h2", "http/1.1"}
+
 // recheck is how long files are taken to be unchanged.
 const recheck = time.Second
 
@@ -52,6 +54,7 @@ func newCredentials(files TLS, logger *slog.Logger) (*credentials, error) {
 func (c *credentials) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		NextProtos: protocols, // for net/http to serve HTTP/2
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			return c.latest(), nil
 		},
@@ -109,7 +112,7 @@ func (f TLS) load() (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{pair},
-		NextProtos:   []string{"h2", "http/1.1"},
+		NextProtos:   protocols,
 	}
 	if f.ClientCA == "" {
 		return c, nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 var errChunk = errors.New("a chunk is malformed")
@@ -125,7 +127,7 @@ func (c *conn) passTrailers(w http.ResponseWriter, a *answer) error {
 			return nil
 		}
 		total += len(line)
-		name, value, ok := parseField(string(line))
+		name, value, ok := httpsyntax.ParseField(string(line))
 		if !ok {
 			return errField
 		}

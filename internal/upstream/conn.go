@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 const (
@@ -101,31 +103,21 @@ func (c *conn) finish() bool {
 	return alive && spent
 }
 
-var (
-	errHeaderTooLarge = fmt.Errorf("its header is larger than %d bytes", maxHeaderBytes)
-	errBareLF         = errors.New("a line does not end in CR LF")
-)
+var errHeaderTooLarge = fmt.Errorf("its header is larger than %d bytes", maxHeaderBytes)
 
 // readHead reads up to and with the empty line that ends a header.
 func (c *conn) readHead() (string, error) {
-	scanned := 0 // of the bytes from start on, those known to be whole lines
-	for {
-		for {
-			i := bytes.IndexByte(c.buf[c.start+scanned:c.end], '\n')
-			if i < 0 {
-				break
-			}
-			line := c.buf[c.start+scanned : c.start+scanned+i]
-			scanned += i + 1
-			if i == 0 || line[i-1] != '\r' {
-				return "", errBareLF
-			}
-			if i == 1 {
-				head := string(c.buf[c.start : c.start+scanned])
-				c.start += scanned
-				return head, nil
-			}
+	for scanned := 0; ; {
+		b := c.buf[c.start:c.end]
+		n, ended, err := httpsyntax.ScanHead(b, scanned)
+		if err != nil {
+			return "", err
 		}
+		if ended {
+			c.start += n
+			return string(b[:n]), nil
+		}
+		scanned = n
 		if err := c.fill(); err != nil {
 			return "", err
 		}
@@ -240,7 +232,7 @@ func (c *conn) line() ([]byte, error) {
 			line := c.buf[c.start : c.start+scanned+i]
 			c.start += len(line) + 1
 			if !bytes.HasSuffix(line, []byte{'\r'}) {
-				return nil, errBareLF
+				return nil, httpsyntax.ErrBareLF
 			}
 			return line[:len(line)-1], nil
 		}

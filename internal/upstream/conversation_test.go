@@ -140,7 +140,7 @@ func TestWhoStallsInAnUpload(t *testing.T) {
 		backend time.Duration
 		want    error
 	}{
-		"the client":            {4, 0, ErrBody},
+		"the client":            {4, 0, ErrBodyTimeout},
 		"the backend":           {8 << 20, time.Minute, nil},
 		"the backend, for long": {8 << 20, 24 * time.Hour, ErrTimeout},
 	} {

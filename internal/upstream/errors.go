@@ -23,7 +23,9 @@ var (
 	ErrGone = errors.New("the client went away")
 	// ErrBodyTooLarge means that the request's body exceeds Options.MaxBody.
 	ErrBodyTooLarge = errors.New("body too large")
-	// ErrBody means that the request's body could not be read: its framing is broken, or it stalled.
+	// ErrBodyTimeout means that the request's body stalled, or came more slowly than Options.MinBodyRate.
+	ErrBodyTimeout = errors.New("the request's body did not come in time")
+	// ErrBody means that the request's body could not be read: its framing is broken.
 	ErrBody = errors.New("the request's body cannot be read")
 )
 
@@ -53,10 +55,10 @@ func cut(ctx context.Context, cause, body error) error {
 // what the transport, or the end of ctx, says then is only its echo.
 func clients(ctx context.Context, body error) error {
 	switch {
-	case errors.Is(body, ErrBodyTooLarge):
+	case errors.Is(body, ErrBodyTooLarge), errors.Is(body, ErrBodyTimeout):
 		return body
 	case errors.Is(body, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w: %w", ErrBody, body) // at which net/http takes the client for gone, too
+		return ErrBodyTimeout // at which net/http takes the client for gone, too
 	case ctx.Err() != nil:
 		return ErrGone
 	case body != nil:

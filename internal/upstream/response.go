@@ -3,12 +3,13 @@ package upstream
 import (
 	"errors"
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
 // field is one line of the backend's header, its name in canonical form.
@@ -50,7 +51,7 @@ func (c *conn) parseHead(head string) (answer, error) {
 		if line, rest, _ = strings.Cut(rest, "\r\n"); line == "" {
 			break
 		}
-		name, value, ok := parseField(line)
+		name, value, ok := httpsyntax.ParseField(line)
 		if !ok {
 			return a, errField
 		}
@@ -99,15 +100,6 @@ func (a *answer) parseStatus(line string) (minor byte, err error) {
 		return 0, errStatusLine
 	}
 	return minor, nil
-}
-
-func parseField(line string) (name, value string, ok bool) {
-	name, value, ok = strings.Cut(line, ":")
-	value = strings.Trim(value, " \t")
-	if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-		return "", "", false // also a line folded into the one before, which begins with a blank
-	}
-	return textproto.CanonicalMIMEHeaderKey(name), value, true
 }
 
 // frame settles how long the body is, RFC 9112, 6.3.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,10 +32,13 @@ type body struct {
 	failed  atomic.Pointer[error]
 	ended   atomic.Bool // all of it was read
 
-	reading sync.Mutex // held by Read
+	reading sync.Mutex    // held by Read
+	came    int64         // bytes
+	waited  time.Duration // for them
 
 	mu      sync.Mutex // orders deadlines
 	stopped bool
+	rate    int64 // the least, in bytes a second; 0 is any
 }
 
 func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
@@ -44,8 +48,16 @@ func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
 	}
 	return &body{
 		Reader: r.Body, limit: o.MaxBody, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
-		http2: r.ProtoMajor == 2,
+		http2: r.ProtoMajor == 2, rate: leastRate(r, o),
 	}
+}
+
+// leastRate is none for gRPC, whose streams may be silent while the backend speaks.
+func leastRate(r *http.Request, o *Options) int64 {
+	if types := r.Header["Content-Type"]; r.ProtoMajor == 2 && len(types) == 1 && strings.HasPrefix(types[0], "application/grpc") {
+		return 0
+	}
+	return o.MinBodyRate
 }
 
 var errStopped = errors.New("the rest of the body is not wanted")
@@ -62,8 +74,13 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.sending != nil {
 		b.sending.pause()
 	}
+	start := time.Now()
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	b.waited, b.came = b.waited+time.Since(start), b.came+int64(n)
 	wanted := b.pause()
+	if err == nil && b.drips() {
+		n, err = 0, fmt.Errorf("%w: at least %d bytes a second must come", ErrBodyTimeout, b.rate)
+	}
 	if b.left -= int64(n); b.left < 0 {
 		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)
 	}
@@ -98,6 +115,17 @@ func (b *body) allow() bool {
 	return !b.stopped
 }
 
+// unhurried is how long a client is waited for in all before its rate counts.
+const unhurried = 10 * time.Second
+
+// drips reports whether the average of all that came is below the least rate. Time in
+// which nobody reads does not count.
+func (b *body) drips() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rate > 0 && b.waited >= unhurried && float64(b.came) < float64(b.rate)*b.waited.Seconds()
+}
+
 // pause is when nothing is read: the client's time does not run. It reports whether
 // the rest is still wanted.
 func (b *body) pause() bool {
@@ -114,7 +142,7 @@ func (b *body) pause() bool {
 func (b *body) converse() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.timeout = 0
+	b.timeout, b.rate = 0, 0
 	if !b.stopped {
 		_ = b.client.SetReadDeadline(time.Time{})
 	}

@@ -151,9 +151,9 @@ func TestClientsFaultsInABody(t *testing.T) {
 		"a chunk in 0x":          {request("POST", "Transfer-Encoding: chunked") + "0x4\r\nbody\r\n0\r\n\r\n", limit, ErrBody},
 		"a chunk of 17 digits":   {request("POST", "Transfer-Encoding: chunked") + "00000000000000004\r\nbody\r\n0\r\n\r\n", limit, ErrBody},
 		"more than allowed":      {request("POST", "Transfer-Encoding: chunked") + "b\r\nhello world\r\n0\r\n\r\n", limit, ErrBodyTooLarge},
-		"a stall":                {request("POST", "Content-Length: 100000") + "half of it", hurry, ErrBody},
-		"a stall in a short one": {request("POST", "Content-Length: 100") + "half of it", hurry, ErrBody},
-		"a stall between chunks": {request("POST", "Transfer-Encoding: chunked") + "4\r\nbody\r\n", hurry, ErrBody},
+		"a stall":                {request("POST", "Content-Length: 100000") + "half of it", hurry, ErrBodyTimeout},
+		"a stall in a short one": {request("POST", "Content-Length: 100") + "half of it", hurry, ErrBodyTimeout},
+		"a stall between chunks": {request("POST", "Transfer-Encoding: chunked") + "4\r\nbody\r\n", hurry, ErrBodyTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overAll(t, func(t *testing.T, path string) {
@@ -186,8 +186,8 @@ func TestClientStallsBehindTheAnswersBeginning(t *testing.T) {
 		})
 		f := newFront(t, path, s.addr, func(o *Options) { o.BodyTimeout = 200 * time.Millisecond })
 		f.dial(t, request("POST", "Transfer-Encoding: chunked"))
-		if got := f.outcome(t).err; !errors.Is(got, ErrBody) {
-			t.Errorf("%v, want %v", got, ErrBody)
+		if got := f.outcome(t).err; !errors.Is(got, ErrBodyTimeout) {
+			t.Errorf("%v, want %v", got, ErrBodyTimeout)
 		}
 	})
 }

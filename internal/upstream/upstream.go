@@ -41,7 +41,10 @@ type Options struct {
 	ResponseTimeout time.Duration
 	BodyTimeout     time.Duration // how long the client may pause within a request's body
 	MaxBody         int64         // bytes of a request's body; 0 is no limit
-	Logger          *slog.Logger
+	// MinBodyRate is how many bytes a second the client's part of a body must come
+	// with, on average from the tenth second of waiting for it on; 0 is any.
+	MinBodyRate int64
+	Logger      *slog.Logger
 }
 
 // Outgoing is what the request is sent with, beside the client's own headers.

@@ -22,7 +22,7 @@ import (
 
 const (
 	// maxTokenSize is in bytes, and is checked before anything is decoded.
-	maxTokenSize = 8 << 10
+	maxTokenSize = 16 << 10
 	// leeway is how many seconds iat and nbf may lie in the future, for issuers
 	// whose clock runs ahead. An expiry has none.
 	leeway = 60

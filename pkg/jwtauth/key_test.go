@@ -162,7 +162,7 @@ func TestSignRefusesWhatNobodyAccepts(t *testing.T) {
 		{func(c *jwtauth.Claims) { c.IssuedAt = -1 }, `claim "iat" is out of range`},
 		{func(c *jwtauth.Claims) { c.IssuedAt = 253402300800 }, `claim "iat" is out of range`},
 		{func(c *jwtauth.Claims) { c.ExpiresAt = c.ExpiresAt.AddDate(9000, 0, 0) }, `claim "expires_at" has no RFC 3339 form`},
-		{func(c *jwtauth.Claims) { c.AllowedRoutes = []string{strings.Repeat("/x", 4000)} }, `larger than 8192 bytes`},
+		{func(c *jwtauth.Claims) { c.AllowedRoutes = []string{strings.Repeat("/x", 8000)} }, `larger than 16384 bytes`},
 	} {
 		c := claims()
 		tt.change(&c)

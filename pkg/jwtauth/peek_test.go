@@ -34,7 +34,7 @@ func TestPeekRefuses(t *testing.T) {
 		{"empty", "", "not three parts separated by dots"},
 		{"an API key", apiKey, "not three parts separated by dots"},
 		{"five parts", head + "." + body + "...", "not three parts separated by dots"},
-		{"too large", strings.Repeat("a", 8193), "larger than 8192 bytes"},
+		{"too large", strings.Repeat("a", 16385), "larger than 16384 bytes"},
 		{"padding", head + "=." + body + ".", "header is not canonical base64url"},
 		{"line break", head + "." + body + "\n.", "payload is not canonical base64url"},
 		{"signature", head + "." + body + ".A", "signature is not canonical base64url"},

@@ -39,7 +39,7 @@ func TestVerifyAccepts(t *testing.T) {
 func TestVerifyRefusesShape(t *testing.T) {
 	const (
 		threeParts = "not three parts separated by dots"
-		tooLarge   = "larger than 8192 bytes"
+		tooLarge   = "larger than 16384 bytes"
 		length     = "signature has the wrong length"
 	)
 	good := seal(secret, header, payload())
@@ -53,9 +53,9 @@ func TestVerifyRefusesShape(t *testing.T) {
 		{"five parts, as JWE has", good + ".a.b", threeParts},
 		{"leading dot", "." + good, threeParts},
 		{"a million dots", strings.Repeat(".", 1_000_000), tooLarge},
-		{"dots within the size", strings.Repeat(".", 8192), threeParts},
-		{"one byte too large", seal(secret, header, payload()) + strings.Repeat("A", 8193-len(good)), tooLarge},
-		{"as large as it may be", good + strings.Repeat("A", 8192-len(good)), length},
+		{"dots within the size", strings.Repeat(".", 16384), threeParts},
+		{"one byte too large", seal(secret, header, payload()) + strings.Repeat("A", 16385-len(good)), tooLarge},
+		{"as large as it may be", good + strings.Repeat("A", 16384-len(good)), length},
 		{"nested 20,000 deep", seal(secret, header, payload(`"x":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000))), tooLarge},
 		{"empty signature", unsigned, length},
 		{"half a signature", good[:len(good)-20], length},
