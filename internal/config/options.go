@@ -122,8 +122,12 @@ var options = []option{
 
 	opt("upstream.connect_timeout", "3s", "how long connecting to the backend may take",
 		func(c *Config) *time.Duration { return &c.Upstream.ConnectTimeout }, timeout()),
-	opt("upstream.response_timeout", "30s", "how long the backend may take until its answer's header, and between two pieces of its body",
+	opt("upstream.response_timeout", "30s", "how long the backend may take to take a piece of the request and, once it has all of it, to send its response header",
 		func(c *Config) *time.Duration { return &c.Upstream.ResponseTimeout }, timeout()),
+	opt("upstream.idle_timeout", "5m", "how long the backend may pause within a response body",
+		func(c *Config) *time.Duration { return &c.Upstream.IdleTimeout }, timeout()),
+	opt("upstream.idle_connection", "4s", "how long an idle connection to the backend is kept, or less if the backend's Keep-Alive header says so; keep it below the backend's own limit, often 5s",
+		func(c *Config) *time.Duration { return &c.Upstream.IdleConnection }, timeout()),
 
 	opt("upstream.h2c", "false", "speak HTTP/2 without TLS to an http:// backend, as gRPC servers do",
 		func(c *Config) *bool { return &c.Upstream.H2C }, boolean()),

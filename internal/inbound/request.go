@@ -120,12 +120,13 @@ func NewReader(options Options) *Reader {
 // gateway writes itself or never honours are removed from r.Header, so that
 // what is left may be forwarded once hop-by-hop fields are gone. Those are all
 // X-Forwarded fields, Forwarded, X-Real-IP, X-Request-Id, Host, the overrides
-// of method and URL, upgrades other than to WebSocket, TE other than trailers,
-// and declared trailers, in r.Trailer too. What a client sends after its body
-// still ends up there once the body is read: a sender must not look.
+// of method and URL, upgrades other than to WebSocket, and TE other than trailers.
+// The trailers that the client declares stay in r.Trailer, all fit to be forwarded;
+// what it sends after its body without having declared it ends up there, too, once
+// the body is read, and a sender must not pass that on.
 //
 // The error wraps one sentinel of this package. Faults of the target come
-// first and those of the credential last. Even then the ID and Client are set,
+// first, and behind those of the credential only those of trailers. Even then the ID and Client are set,
 // and Method and Path as far as they are safe to log; the header must then not
 // be forwarded.
 //
@@ -161,8 +162,10 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 	if rd.maxBody > 0 && r.ContentLength > rd.maxBody {
 		return req, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, rd.maxBody)
 	}
-	req.Bearer, err = readBearer(r.Header["Authorization"])
-	return req, err
+	if req.Bearer, err = readBearer(r.Header["Authorization"]); err != nil {
+		return req, err
+	}
+	return req, checkTrailers(r)
 }
 
 // checkMethod ignores case when it refuses: a backend might.

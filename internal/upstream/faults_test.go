@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 const whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
@@ -308,14 +307,4 @@ func TestConnectionsAreReused(t *testing.T) {
 		f.outcome(t)
 	}
 	expect(t, "connections", s.connections(), 1)
-
-	f.pool.mu.Lock()
-	f.pool.idle[0].idleSince = time.Now().Add(-idleTimeout)
-	f.pool.mu.Unlock()
-	f.pool.expire()
-	client.send(t, get())
-	if _, body, err := client.answer(t, "GET"); body != "whole" || err != nil {
-		t.Fatalf("%q, %v", body, err)
-	}
-	expect(t, "connections after the idle time-out", s.connections(), 2)
 }
