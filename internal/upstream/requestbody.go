@@ -42,6 +42,7 @@ type body struct {
 	reading sync.Mutex // held by Read
 
 	mu      sync.Mutex // orders deadlines
+	by      time.Time  // when the client must have sent the next piece; zero without a time-out
 	stopped bool
 }
 
@@ -143,20 +144,22 @@ func (b *body) allow() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.stopped && b.timeout > 0 {
-		_ = b.client.SetReadDeadline(time.Now().Add(b.timeout)) // not every server has deadlines
+		b.by = time.Now().Add(b.timeout)
+		_ = b.client.SetReadDeadline(b.by) // not every server has deadlines
 	}
 	return !b.stopped
 }
 
 // pause is when nothing is read: the client's time does not run. It reports whether
-// the rest is still wanted.
+// the rest was still wanted when that ended: net/http ends the request's context, at
+// which the body may be stopped, before it says that the time is over.
 func (b *body) pause() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.http2 && !b.stopped {
 		_ = b.client.SetReadDeadline(time.Time{})
 	}
-	return !b.stopped
+	return !b.stopped || !b.by.IsZero() && !time.Now().Before(b.by)
 }
 
 // converse gives the client any time from now on: there is no telling whether it or
@@ -164,7 +167,7 @@ func (b *body) pause() bool {
 func (b *body) converse() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.timeout = 0
+	b.timeout, b.by = 0, time.Time{}
 	if !b.stopped {
 		_ = b.client.SetReadDeadline(time.Time{})
 	}
