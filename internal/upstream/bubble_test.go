@@ -78,6 +78,9 @@ var ways = map[string]way{
 	"TLS to https":   {"tls", false, "https"},
 }
 
+// connKey is the key of the connection in the context of a backend's request.
+type connKey struct{}
+
 // inBubble calls client in a bubble of synctest, where backend is behind a gateway
 // that does nothing but forward, and returns what came of the request.
 func (w way) inBubble(
@@ -86,7 +89,10 @@ func (w way) inBubble(
 	secure, trusting := certificate()
 	synctest.Test(t, func(t *testing.T) {
 		behind, before := newPipes(), newPipes()
-		server := &http.Server{Handler: backend, Protocols: protocols(w.backend), ErrorLog: silent()}
+		server := &http.Server{
+			Handler: backend, Protocols: protocols(w.backend), ErrorLog: silent(),
+			ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
+		}
 		go func() { _ = serveOn(server, behind, w.backend, secure) }()
 
 		o := Options{

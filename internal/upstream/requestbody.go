@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // turns is told who has to move next in an exchange.
@@ -121,11 +119,6 @@ func (b *body) takeTrailers() error {
 	for name, values := range b.request.Trailer {
 		if _, declared := b.trailer[name]; !declared {
 			return fmt.Errorf("%w: %.64q was not declared in the Trailer field", ErrTrailer, name)
-		}
-		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				return fmt.Errorf("%w: the value of %.64q holds a control character", ErrTrailer, name)
-			}
 		}
 		b.trailer[name] = values
 	}
