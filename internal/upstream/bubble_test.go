@@ -90,7 +90,7 @@ func (w way) inBubble(
 	synctest.Test(t, func(t *testing.T) {
 		behind, before := newPipes(), newPipes()
 		server := &http.Server{
-			Handler: backend, Protocols: protocols(w.backend), ErrorLog: silent(),
+			Handler: backend, Protocols: protocols(w.backend), ErrorLog: silent,
 			ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
 		}
 		go func() { _ = serveOn(server, behind, w.backend, secure) }()
@@ -113,7 +113,7 @@ func (w way) inBubble(
 		tr := u.proxy.Transport.(*transport).current.Load()
 		tr.DialContext, tr.TLSClientConfig = behind.dial, trusts(trusting)
 
-		front := &http.Server{Protocols: protocols(w.front), ErrorLog: silent(), Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		front := &http.Server{Protocols: protocols(w.front), ErrorLog: silent, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header()["Connection"] = nil
 			if _, got = u.Forward(rw, r, Outgoing{Path: "/"}); got != nil {
 				panic(http.ErrAbortHandler)

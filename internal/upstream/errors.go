@@ -64,10 +64,10 @@ func timedOut(err error) bool {
 	return ok && e.Timeout()
 }
 
-// closed reports whether the backend has closed a connection or reset it. net/http's
-// client has no types for two of the errors that mean this.
+// closed reports whether the backend has closed a connection or reset it, at which
+// net/http's client closes its own end. It has no types for two of the errors.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		strings.Contains(err.Error(), "server closed idle connection") ||
 		strings.Contains(err.Error(), "cannot rewind body after connection loss")
 }

@@ -43,8 +43,8 @@ type pool struct {
 	sweep  *time.Timer // set while it is to run
 }
 
-// take returns an idle connection on which the backend has said nothing, and of
-// which it is not about to close its end, or nil.
+// take returns an idle connection that the backend has not closed and is not about
+// to close, and on which it has said nothing; or nil.
 func (p *pool) take() *conn {
 	for {
 		p.mu.Lock()

@@ -47,22 +47,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		if b.remains() {
 			closeAfter(w.Header(), r)
 		}
-		switch tunnel, ok := answer.Body.(io.ReadWriteCloser); {
-		case ok && status == http.StatusSwitchingProtocols:
-			wait.end()
-			answer.Body = newTunnel(tunnel, u.draining)
-		case answer.ProtoMajor == 1: // an HTTP/2 backend is kept an eye on by pings
-			wait.beginBody(u.opts.IdleTimeout)
-			answer.Body = &timely{answer.Body, wait}
-		default:
-			wait.end()
-			if b != nil {
-				answer.Body = &conversation{answer.Body, b}
-			}
-			if b != nil && r.ProtoMajor == 2 {
-				b.converse()
-			}
-		}
+		answer.Body = u.paced(answer, r, b, wait)
 		return nil
 	}
 	proxy.ErrorHandler = func(_ http.ResponseWriter, _ *http.Request, e error) {
@@ -91,6 +76,26 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	}
 	proxy.ServeHTTP(&hinting{w, own}, sent)
 	return status, err
+}
+
+// paced returns the answer's body with what watches over the pauses in it.
+func (u *Upstream) paced(answer *http.Response, r *http.Request, b *body, wait *stall) io.ReadCloser {
+	if tunnel, ok := answer.Body.(io.ReadWriteCloser); ok && answer.StatusCode == http.StatusSwitchingProtocols {
+		wait.end()
+		return newTunnel(tunnel, u.draining)
+	}
+	if answer.ProtoMajor == 1 {
+		wait.beginBody(u.opts.IdleTimeout)
+		return &timely{answer.Body, wait}
+	}
+	wait.end() // pings keep an eye on an HTTP/2 backend
+	if b == nil {
+		return answer.Body
+	}
+	if r.ProtoMajor == 2 {
+		b.converse()
+	}
+	return &conversation{answer.Body, b}
 }
 
 // conversation is the body of an HTTP/2 answer whose request may still be under
