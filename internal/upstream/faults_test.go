@@ -63,7 +63,11 @@ func TestBackendFaults(t *testing.T) {
 					}
 					p.say(strings.TrimPrefix(tt.answer, "\x00closed"))
 				})
-				f := newFront(t, path, s.addr, short)
+				f := newFront(t, path, s.addr, func(o *Options) {
+					if errors.Is(tt.want, ErrTimeout) {
+						short(o)
+					}
+				})
 				client := f.dial(t, get())
 				if got := f.outcome(t).err; !errors.Is(got, tt.want) {
 					t.Errorf("%v, want %v", got, tt.want)
