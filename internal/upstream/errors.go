@@ -21,8 +21,9 @@ var (
 	ErrTimeout = errors.New("the backend took too long")
 	// ErrInvalid means that what the backend sent is not an HTTP answer.
 	ErrInvalid = errors.New("the backend sent no valid answer")
-	// ErrClosed is the [ErrInvalid] of a backend that sent nothing at all.
-	ErrClosed = fmt.Errorf("%w: it closed the connection without a word", ErrInvalid)
+	// ErrClosed is the [ErrInvalid] of a backend that closed the connection before
+	// there was an answer.
+	ErrClosed = fmt.Errorf("%w: it closed the connection without an answer", ErrInvalid)
 	// ErrCut means that the answer ended before it was whole, after its beginning was passed on.
 	ErrCut = errors.New("the answer was cut off")
 	// ErrGone means that the client left before the answer was there.
