@@ -268,6 +268,8 @@ func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 		StripAuthorization: cfg.Application.StripAuthorization,
 		ConnectTimeout:     cfg.Upstream.ConnectTimeout,
 		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
+		IdleTimeout:        cfg.Upstream.IdleTimeout,
+		IdleConnection:     cfg.Upstream.IdleConnection,
 		BodyTimeout:        cfg.Timeouts.Read,
 		MaxBody:            cfg.Application.MaxBody,
 		MinBodyRate:        cfg.Timeouts.MinBodyRate,

@@ -112,6 +112,8 @@ type Upstream struct {
 	H2C             bool
 	ConnectTimeout  time.Duration
 	ResponseTimeout time.Duration
+	IdleTimeout     time.Duration
+	IdleConnection  time.Duration
 }
 
 // Redis says which Redis to use: Addr alone, or Addrs in its place.

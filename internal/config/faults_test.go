@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 				"server_timeouts":{"idleTimeout":5},"log":{"level":"loud"}}`,
 			want: `config.json: 5 faults:
   application.port: must be a whole number from 0 to 65535, not "65536"
-  application.target_host: must be a URL of the form http://host[:port] or https://host[:port], with nothing after it: no path (not even /), query or fragment
+  application.target_host: must be a URL of the form http://host[:port] or https://host[:port], without a path, query or fragment
   application.token.jwt_secret: is too weak: it is shorter than 32 bytes, or repeats one byte; ` + "`tykctl secret`" + ` prints a strong one
   server_timeouts.idleTimeout: must be a duration above 0, such as "5s", not 5, which has no unit; write "5s" for seconds
   log.level: must be Debug, Info, Warn, Error or Fatal, not "loud"`,

@@ -234,13 +234,16 @@ func target() kind[*url.URL] {
 			return nil, nil
 		}
 		u, err := url.Parse(s)
+		if err == nil && u.Path == "/" {
+			s, u.Path = strings.TrimSuffix(s, "/"), "" // http://backend/ is http://backend, RFC 9110, 4.2.3
+		}
 		switch {
 		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 			return nil, errors.New("as in http://backend:80")
 		case u.User != nil:
 			return nil, errors.New("without user name or password")
 		case !strings.EqualFold(u.Scheme+"://"+u.Host, s):
-			return nil, errors.New("with nothing after it: no path (not even /), query or fragment")
+			return nil, errors.New("without a path, query or fragment")
 		case !validHost(u.Hostname()) || strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()):
 			return nil, errors.New("and its host or port is not valid")
 		}

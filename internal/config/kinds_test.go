@@ -81,12 +81,17 @@ func TestTarget(t *testing.T) {
 			t.Errorf("%q = %v, %v", text, u, err)
 		}
 	}
+	for text, want := range map[string]string{"http://backend:80/": "http://backend:80", "https://[::1]/": "https://[::1]", "HTTP://Backend/": "http://Backend"} {
+		if u, err := target().parse(text); err != nil || u.String() != want {
+			t.Errorf("%q = %v, %v, want %q", text, u, err, want)
+		}
+	}
 	if u, err := target().parse(""); u != nil || err != nil {
 		t.Errorf("not set = %v, %v", u, err)
 	}
 	testKind(t, target(), nil,
 		"backend", "backend:80", "//backend", "ftp://backend", "http://", "http:backend", "http:///x", " http://backend",
-		"http://backend/", "http://backend/x", "http://backend?", "http://backend?q", "http://backend#", "http://backend#f",
+		"http://backend//", "http://backend/x", "http://backend/?q", "http://backend/#", "http://backend/%2f", "http://backend?", "http://backend?q", "http://backend#", "http://backend#f",
 		"http://u@backend", "http://u:p@backend", "http://@backend", "http://backend:", "http://backend:0", "http://backend:65536",
 		"http://backend:x", "http://:80", "http://a,b", "http://a b", "http://a%20b", "http://[::1", "http://[fe80::1%25eth0]", "http://a\n")
 }

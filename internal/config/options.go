@@ -138,8 +138,12 @@ var options = []option{
 
 	opt("upstream.connect_timeout", "3s", "how long connecting to the backend may take",
 		func(c *Config) *time.Duration { return &c.Upstream.ConnectTimeout }, timeout()),
-	opt("upstream.response_timeout", "30s", "how long the backend may take to send a response's header, and may pause within its body",
+	opt("upstream.response_timeout", "30s", "how long the backend may take to accept a piece of the request and, once it has the whole request, to send the response header",
 		func(c *Config) *time.Duration { return &c.Upstream.ResponseTimeout }, timeout()),
+	opt("upstream.idle_timeout", "5m", "how long the backend may pause within a response body",
+		func(c *Config) *time.Duration { return &c.Upstream.IdleTimeout }, timeout()),
+	opt("upstream.idle_connection", "4s", "how long an idle connection to the backend is kept, or less if the backend's Keep-Alive header says so; keep it below the backend's own limit, often 5s",
+		func(c *Config) *time.Duration { return &c.Upstream.IdleConnection }, timeout()),
 
 	opt("upstream.h2c", "false", "use HTTP/2 without TLS to an http:// backend, as gRPC servers expect",
 		func(c *Config) *bool { return &c.Upstream.H2C }, boolean()),

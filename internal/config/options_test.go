@@ -46,6 +46,8 @@ func TestEnvironmentNames(t *testing.T) {
 		"upstream.connect_timeout":          "TYK_PROX_UPSTREAM__CONNECT_TIMEOUT",
 		"upstream.h2c":                      "TYK_PROX_UPSTREAM__H2C",
 		"upstream.response_timeout":         "TYK_PROX_UPSTREAM__RESPONSE_TIMEOUT",
+		"upstream.idle_timeout":             "TYK_PROX_UPSTREAM__IDLE_TIMEOUT",
+		"upstream.idle_connection":          "TYK_PROX_UPSTREAM__IDLE_CONNECTION",
 		"redis.addr":                        "TYK_PROX_REDIS__ADDR",
 		"redis.addrs":                       "TYK_PROX_REDIS__ADDRS",
 		"redis.master_name":                 "TYK_PROX_REDIS__MASTER_NAME",

@@ -116,9 +116,11 @@ var answers = []struct {
 	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
 	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{upstream.ErrBodyTimeout, StageForward, answer{http.StatusRequestTimeout, ReasonBadRequest, "", none}},
+	{upstream.ErrTrailer, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
 	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
 	{upstream.ErrUnreachable, StageForward, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
-	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not answer in time.", none}},
+	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend took too long.", none}},
+	{upstream.ErrClosed, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend closed the connection without a response.", none}},
 	{upstream.ErrInvalid, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid answer.", none}},
 	{upstream.ErrCut, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's answer was cut off.", none}},
 }

@@ -87,7 +87,9 @@ func readFields(r *http.Request) error {
 		return fmt.Errorf("%w: %s", ErrHeader, fault)
 	}
 	limitUpgrade(r)
-	limitTrailers(r)
+	if te := r.Header["Te"]; len(te) != 1 || !equalFold(te[0], "trailers") {
+		delete(r.Header, "Te") // only that is for the backend, and gRPC servers ask for it
+	}
 	return nil
 }
 
@@ -189,11 +191,28 @@ func limitUpgrade(r *http.Request) {
 	header["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
-// limitTrailers drops the trailers that a client declares. TE stays if it only
-// says that the client takes trailers, without which gRPC servers refuse.
-func limitTrailers(r *http.Request) {
-	r.Trailer = nil
-	if te := r.Header["Te"]; len(te) != 1 || !equalFold(te[0], "trailers") {
-		delete(r.Header, "Te")
+// checkTrailers refuses a body that is to be followed by fields which may not come
+// there: a backend that takes them for header fields would believe them, and they
+// come too late for this hop to act on them.
+func checkTrailers(r *http.Request) error {
+	for name := range r.Trailer {
+		if fault := nameFault(name); fault != "" {
+			return fmt.Errorf("%w: the Trailer field announces a name that is not valid: %s", ErrMalformed, fault)
+		}
+		if !mayTrail(name) {
+			return fmt.Errorf("%w: %s may not be a trailer", ErrMalformed, name)
+		}
 	}
+	return nil
+}
+
+// mayTrail keeps out of trailers what has to be known before a body is read (RFC
+// 9110, 6.5.1): framing, routing, authentication, request modifiers, the content's
+// format; and the fields in which a client has no say at all.
+func mayTrail(name string) bool {
+	switch name {
+	case "Cookie", "Set-Cookie", "Upgrade":
+		return false
+	}
+	return httpguts.ValidTrailerHeader(name) && !isOurs(name)
 }

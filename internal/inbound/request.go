@@ -150,12 +150,13 @@ func NewReader(options Options) *Reader {
 // what is left may be forwarded once hop-by-hop fields are gone. Those are all
 // X-Forwarded fields, Forwarded, X-Real-IP, X-Request-Id, Host, the overrides
 // of method, URL and host, upgrades other than to WebSocket, TE other than trailers,
-// and declared trailers, in r.Trailer too; also a credential among a WebSocket's
-// subprotocols, with the word before it. What a client sends after its body
-// still ends up there once the body is read: a sender must not look.
+// and a credential among a WebSocket's subprotocols, with the word before it.
+// The trailers that the client declares stay in r.Trailer, all fit to be forwarded;
+// what it sends after its body without having declared it ends up there, too, once
+// the body is read, and a sender must not pass that on.
 //
 // The error wraps one sentinel of this package. Faults of the target come
-// first and those of the credential last. Even then the ID and Client are set,
+// first, and behind those of the credential only those of trailers. Even then the ID and Client are set,
 // and Method and Path as far as they are safe to log; the header must then not
 // be forwarded.
 //
@@ -198,6 +199,9 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 	// At /auth the proxy has taken the Upgrade field away, which is of its own hop.
 	if rd.subprotocol != "" && (req.Asked || r.Header["Upgrade"] != nil) {
 		err = rd.bearerFromSubprotocol(r.Header, &req, err)
+	}
+	if err == nil {
+		err = checkTrailers(r)
 	}
 	return req, err
 }

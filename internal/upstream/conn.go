@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -26,14 +27,14 @@ const (
 // conn is a connection to the backend, with the buffers of the exchange that is
 // under way on it. One exchange at a time has it.
 type conn struct {
-	net.Conn
+	link
 	raw        syscall.RawConn // nil when the connection has no descriptor
 	peek       func(fd uintptr)
 	peeked     bool // what peek found: nothing to read and not closed
 	breakOff   func()
 	reused     bool
-	idleSince  time.Time
-	out        []byte // the request's header
+	idleUntil  time.Time // while it is idle
+	out        []byte    // the request's header
 	buf        []byte
 	start, end int // buf[start:end] has been read and not used
 	own        []byte
@@ -42,18 +43,15 @@ type conn struct {
 
 	// Of the exchange under way.
 	ctx     context.Context
-	timeout time.Duration
 	watched func() bool // stops watching ctx; nil when it is not watched
-	upload  *upload     // nil when the whole request has been sent
-	hurried bool        // there is a deadline for writing
+	upload  *upload     // nil when the whole request went along with its header
 	heard   bool        // a byte came back
-	headBy  time.Time   // while the answer's header is awaited: when all of it must be there
 	client  http.ResponseWriter
 	held    bool // client holds what it should have before the next wait
 }
 
 func newConn(nc net.Conn) *conn {
-	c := &conn{Conn: nc, own: make([]byte, readBuffer)}
+	c := &conn{link: link{Conn: nc}, own: make([]byte, readBuffer)}
 	c.buf = c.own
 	c.breakOff = func() { _ = c.Close() }
 	if s, ok := nc.(syscall.Conn); ok {
@@ -73,10 +71,17 @@ func (c *conn) quiet() bool {
 	return c.raw.Control(c.peek) == nil && c.peeked
 }
 
-// begin readies c for an exchange on behalf of ctx, in which no wait for the
-// backend lasts longer than timeout.
-func (c *conn) begin(ctx context.Context, timeout time.Duration) {
-	c.ctx, c.timeout, c.heard = ctx, timeout, false
+// begin readies c for an exchange on behalf of ctx.
+func (c *conn) begin(ctx context.Context, o *Options) {
+	c.ctx, c.heard = ctx, false
+	c.link.begin(o.ResponseTimeout, o.IdleTimeout)
+}
+
+// startUpload sends a body behind the header. An error shows in reading, too.
+func (c *conn) startUpload(b *body, length int64) {
+	c.watch()
+	b.turns = &c.link
+	c.upload = startUpload(&c.link, b, length)
 }
 
 // watch has c closed when the client leaves.
@@ -89,10 +94,7 @@ func (c *conn) watch() {
 // finish ends the exchange. It reports whether c can serve another one.
 func (c *conn) finish() bool {
 	alive := c.watched == nil || c.watched()
-	if c.hurried {
-		alive = c.SetWriteDeadline(time.Time{}) == nil && alive
-		c.hurried = false
-	}
+	alive = c.relax() == nil && alive
 	spent := c.start == c.end
 	c.ctx, c.watched, c.upload, c.client, c.held = nil, nil, nil, nil, false
 	c.giveBack()
@@ -119,6 +121,9 @@ func (c *conn) readHead() (string, error) {
 		}
 		scanned = n
 		if err := c.fill(); err != nil {
+			if len(b) > 0 && errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
 			return "", err
 		}
 	}
@@ -151,54 +156,27 @@ func (c *conn) fill() error {
 	return err
 }
 
-// await reads once, within the time-out.
+// await reads once, within the backend's time.
 func (c *conn) await(p []byte) (int, error) {
-	if c.upload != nil {
-		return c.upload.await(p)
-	}
 	if c.watched == nil {
-		n, err := c.readWithin(p, min(patience, c.timeout))
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || c.timeout <= patience {
+		n, err := c.read(p, patience)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
 		c.watch()
 	}
-	return c.readWithin(p, c.timeout)
-}
-
-// readWithin reads once. There is no error beside bytes that were read.
-func (c *conn) readWithin(p []byte, d time.Duration) (int, error) {
-	by := time.Now().Add(d)
-	if !c.headBy.IsZero() && c.headBy.Before(by) {
-		by = c.headBy
-	}
-	if err := c.SetReadDeadline(by); err != nil {
-		return 0, err
-	}
-	n, err := c.Read(p)
-	if n > 0 {
-		return n, nil
-	}
-	return 0, err
+	return c.read(p, 0)
 }
 
 // sendHead writes what stands in out. A socket on which everything was answered
 // takes a few KiB without waiting, so that these need no deadline.
 func (c *conn) sendHead() error {
 	if len(c.out) > readBuffer {
-		return c.send(c.out)
+		if err := c.hurry(); err != nil {
+			return err
+		}
 	}
 	_, err := c.Write(c.out)
-	return err
-}
-
-// send writes p, which the backend must take within the time-out.
-func (c *conn) send(p []byte) error {
-	c.hurried = true
-	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
-		return err
-	}
-	_, err := c.Write(p)
 	return err
 }
 

@@ -31,10 +31,10 @@ func conversing(t *testing.T, backend http.HandlerFunc, client func(t *testing.T
 		behind, toBackend := serve(backend)
 		u := New(Options{
 			Target: &url.URL{Scheme: "http", Host: "backend"}, H2C: true,
-			ConnectTimeout: time.Second, ResponseTimeout: time.Hour, BodyTimeout: time.Second,
+			ConnectTimeout: time.Second, ResponseTimeout: time.Hour, IdleTimeout: time.Hour, BodyTimeout: time.Second,
 			Logger: slog.New(slog.DiscardHandler),
 		})
-		u.proxy.Transport.(*http.Transport).DialContext = toBackend
+		u.proxy.Transport.(*transport).current.Load().DialContext = toBackend
 		front, toFront := serve(func(w http.ResponseWriter, r *http.Request) {
 			if _, got = u.Forward(w, r, Outgoing{Path: "/"}); got != nil {
 				panic(http.ErrAbortHandler)

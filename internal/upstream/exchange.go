@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 )
 
 const (
@@ -24,7 +23,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 	if r.ContentLength != 0 {
 		b = newBody(w, r, &u.opts)
 	}
-	if 0 < r.ContentLength && r.ContentLength <= inlineBody {
+	if 0 < r.ContentLength && r.ContentLength <= inlineBody && len(r.Trailer) == 0 {
 		// Read before a connection is taken: a slow client must not hold one, nor
 		// outlast the time that the backend leaves it idle.
 		piece := borrowPiece()
@@ -56,12 +55,13 @@ var errStale = errors.New("the connection had been closed")
 func (u *Upstream) try(
 	c *conn, w http.ResponseWriter, r *http.Request, out *Outgoing, short []byte, b *body,
 ) (status int, err error) {
-	c.begin(r.Context(), u.opts.ResponseTimeout)
-	up, err := u.sendRequest(c, r, out, short, b)
+	c.begin(r.Context(), &u.opts)
+	err = u.sendRequest(c, r, out, short, b)
 	var a answer
 	if err == nil {
 		a, err = u.awaitAnswer(c, w, r)
 	}
+	up := c.upload
 	if err != nil {
 		stale := c.reused && !c.heard && replayable(r) && r.Context().Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded)
 		err = classify(r.Context(), err, b.verdict(r.Context())) // before the context ends with the upload
@@ -79,7 +79,7 @@ func (u *Upstream) try(
 	}
 	whole := up.settle(err == nil)
 	if c.finish() && err == nil && whole && a.endsBefore(r.Method) {
-		u.pool.put(c)
+		u.pool.put(c, a.keep)
 	} else {
 		_ = c.Close() // nothing more is expected on it
 	}
@@ -91,16 +91,18 @@ func (a *answer) endsBefore(method string) bool {
 	return !a.close && (a.chunked || a.length >= 0 || bodiless(method, a.status))
 }
 
-// sendRequest sends the header and a short body; a longer one is sent by the
-// upload that it returns, else nil.
-func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, short []byte, b *body) (*upload, error) {
+// sendRequest sends the header and a short body, and starts to send a longer one.
+func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, short []byte, b *body) error {
 	c.out = append(u.appendHead(c.out[:0], r, out), short...)
-	err := c.sendHead()
-	if b == nil {
-		return nil, err // a nil upload is one that is over
+	if err := c.sendHead(); err != nil || b == nil {
+		return err
 	}
-	c.watch() // an error will show in the upload, too
-	return startUpload(c, b, r.ContentLength), nil
+	length := r.ContentLength
+	if chunked(r) {
+		length = unknown
+	}
+	c.startUpload(b, length)
+	return nil
 }
 
 // awaitAnswer reads the backend's header into that of w, passing interim answers on.
@@ -110,7 +112,6 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 	for name := range h {
 		c.names = append(c.names, name)
 	}
-	c.headBy = time.Now().Add(c.timeout)
 	for range interim {
 		head, err := c.readHead()
 		if err != nil {
@@ -123,10 +124,10 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 		case a.status == http.StatusSwitchingProtocols:
 			return a, errSwitched
 		case a.status >= http.StatusOK:
-			c.headBy = time.Time{}
+			c.beginBody()
 			a.setHeader(h, c.names)
 			a.finishHeader(h, r)
-			if c.upload != nil && c.upload.body.remains() {
+			if c.upload.remains() {
 				closeAfter(h, r)
 			}
 			return a, nil

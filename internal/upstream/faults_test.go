@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 const whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
@@ -64,7 +63,11 @@ func TestBackendFaults(t *testing.T) {
 					}
 					p.say(strings.TrimPrefix(tt.answer, "\x00closed"))
 				})
-				f := newFront(t, path, s.addr, short)
+				f := newFront(t, path, s.addr, func(o *Options) {
+					if errors.Is(tt.want, ErrTimeout) {
+						short(o)
+					}
+				})
 				client := f.dial(t, get())
 				if got := f.outcome(t).err; !errors.Is(got, tt.want) {
 					t.Errorf("%v, want %v", got, tt.want)
@@ -308,14 +311,4 @@ func TestConnectionsAreReused(t *testing.T) {
 		f.outcome(t)
 	}
 	expect(t, "connections", s.connections(), 1)
-
-	f.pool.mu.Lock()
-	f.pool.idle[0].idleSince = time.Now().Add(-idleTimeout)
-	f.pool.mu.Unlock()
-	f.pool.expire()
-	client.send(t, get())
-	if _, body, err := client.answer(t, "GET"); body != "whole" || err != nil {
-		t.Fatalf("%q, %v", body, err)
-	}
-	expect(t, "connections after the idle time-out", s.connections(), 2)
 }

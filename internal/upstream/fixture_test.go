@@ -54,6 +54,8 @@ func newFront(t *testing.T, path, addr string, change ...func(*Options)) *front 
 		Target:          &url.URL{Scheme: "http", Host: addr},
 		ConnectTimeout:  5 * time.Second,
 		ResponseTimeout: 20 * time.Second,
+		IdleTimeout:     20 * time.Second,
+		IdleConnection:  20 * time.Second,
 		BodyTimeout:     20 * time.Second,
 		Logger:          slog.New(slog.DiscardHandler),
 	}
@@ -269,7 +271,7 @@ func request(method string, fields ...string) string {
 	return raw + "\r\n"
 }
 
-func short(o *Options) { o.ResponseTimeout = 100 * time.Millisecond }
+func short(o *Options) { o.ResponseTimeout, o.IdleTimeout = 100*time.Millisecond, 100*time.Millisecond }
 
 func expect(t *testing.T, what string, got, want any) {
 	t.Helper()

@@ -40,7 +40,7 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 		}
 	})
 	f := newFront(t, "proxy"+behindHTTP1, l.Addr().String(), func(o *Options) { o.Target.Scheme = "https" })
-	f.proxy.Transport.(*http.Transport).TLSClientConfig = stock.Client().Transport.(*http.Transport).TLSClientConfig
+	f.proxy.Transport.(*transport).current.Load().TLSClientConfig = stock.Client().Transport.(*http.Transport).TLSClientConfig
 	padding := strings.Repeat("x", 5000)
 	c := f.dial(t, "")
 	for i := range 50 {

@@ -3,15 +3,39 @@ package upstream
 import (
 	"context"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
+
+// keepAlive reads the timeout of a Keep-Alive field, as in "timeout=5, max=100"
+// (RFC 2068, 19.7.1.1), and returns how long a connection may then be idle: less
+// than that, since a request that is under way when the backend closes is lost. It
+// returns a duration below 0 if there is none.
+func keepAlive(field string) time.Duration {
+	const most = 24 * 60 * 60 // a day is for ever
+	for parameter := range strings.SplitSeq(field, ",") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if !strings.EqualFold(strings.Trim(name, " \t"), "timeout") {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.Trim(value, " \t\""), 10, 31)
+		if err != nil {
+			return unknown
+		}
+		said := time.Duration(min(n, most)) * time.Second
+		return max(said-time.Second, said/2)
+	}
+	return unknown
+}
 
 // pool holds the idle connections to one backend. The last one used is the
 // first one to be used again, so that what is not needed grows old and goes.
 type pool struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	addr string
+	keep time.Duration // how long a connection may be idle, unless the backend says less
 
 	mu     sync.Mutex
 	idle   []*conn // the longest idle first
@@ -19,7 +43,8 @@ type pool struct {
 	sweep  *time.Timer // set while it is to run
 }
 
-// take returns an idle connection on which the backend has said nothing, or nil.
+// take returns an idle connection that the backend has not closed and is not about
+// to close, and on which it has said nothing; or nil.
 func (p *pool) take() *conn {
 	for {
 		p.mu.Lock()
@@ -32,10 +57,10 @@ func (p *pool) take() *conn {
 		p.idle[last] = nil
 		p.idle = p.idle[:last]
 		p.mu.Unlock()
-		if c.quiet() {
+		if time.Now().Before(c.idleUntil) && c.quiet() {
 			return c
 		}
-		_ = c.Close() // the backend has closed it, or sent what nobody asked for
+		_ = c.Close() // too old, closed by the backend, or with bytes that nobody asked for
 	}
 }
 
@@ -48,36 +73,50 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 	return newConn(nc), nil
 }
 
-// put takes back a connection on which an exchange has ended cleanly.
-func (p *pool) put(c *conn) {
-	c.reused, c.idleSince = true, time.Now()
+// put takes back a connection on which an exchange has ended cleanly. said is how
+// long it may be idle by the backend's word, below 0 if there is none.
+func (p *pool) put(c *conn, said time.Duration) {
+	keep := p.keep
+	if said >= 0 {
+		keep = min(keep, said)
+	}
+	c.reused, c.idleUntil = true, time.Now().Add(keep)
 	p.mu.Lock()
-	full := p.closed || len(p.idle) >= idlePerBackend
-	if !full {
+	unwanted := keep == 0 || p.closed || len(p.idle) >= idlePerBackend
+	if !unwanted {
 		p.idle = append(p.idle, c)
 		if p.sweep == nil {
-			p.sweep = time.AfterFunc(idleTimeout, p.expire)
+			p.sweep = time.AfterFunc(keep, p.expire)
 		}
 	}
 	p.mu.Unlock()
-	if full {
+	if unwanted {
 		_ = c.Close()
 	}
 }
 
-// expire drops the connections that were idle too long, and comes back while there are any.
+// expire drops the connections that were idle too long, and comes back while there
+// are any. One that was to go sooner than those before it may stay that much longer:
+// take does not return it.
 func (p *pool) expire() {
 	p.mu.Lock()
-	now, n := time.Now(), 0
-	for n < len(p.idle) && now.Sub(p.idle[n].idleSince) >= idleTimeout {
-		n++
+	now := time.Now()
+	var old []*conn
+	kept, next := p.idle[:0], now.Add(p.keep)
+	for _, c := range p.idle {
+		if !now.Before(c.idleUntil) {
+			old = append(old, c)
+			continue
+		}
+		kept = append(kept, c)
+		if c.idleUntil.Before(next) {
+			next = c.idleUntil
+		}
 	}
-	old := append([]*conn(nil), p.idle[:n]...)
-	p.idle = append(p.idle[:0], p.idle[n:]...)
-	clear(p.idle[len(p.idle):cap(p.idle)])
-	p.sweep = nil
-	if len(p.idle) > 0 {
-		p.sweep = time.AfterFunc(idleTimeout-now.Sub(p.idle[0].idleSince), p.expire)
+	clear(p.idle[len(kept):])
+	p.idle, p.sweep = kept, nil
+	if len(kept) > 0 {
+		p.sweep = time.AfterFunc(next.Sub(now), p.expire)
 	}
 	p.mu.Unlock()
 	for _, c := range old {

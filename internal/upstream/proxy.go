@@ -10,94 +10,47 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"sync"
-	"time"
 )
 
 // newProxy makes what takes the requests that are not plain.
 func newProxy(o Options, dialer *net.Dialer) httputil.ReverseProxy {
-	transport := &http.Transport{
-		Proxy: nil, // the environment must not redirect traffic
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			nc, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &patient{nc, o.ResponseTimeout}, nil
-		},
-		TLSHandshakeTimeout:    o.ConnectTimeout,
-		ResponseHeaderTimeout:  o.ResponseTimeout,
-		ExpectContinueTimeout:  time.Second,
-		MaxIdleConns:           idlePerBackend,
-		MaxIdleConnsPerHost:    idlePerBackend,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		DisableCompression:     true, // compression is between client and backend
-		ForceAttemptHTTP2:      true,
-		// A backend that died without a word is found out, also beneath a silent stream.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: o.ResponseTimeout, PingTimeout: o.ResponseTimeout},
-	}
-	if o.H2C {
-		transport.Protocols = new(http.Protocols)
-		transport.Protocols.SetUnencryptedHTTP2(true)
-	}
 	return httputil.ReverseProxy{
-		Transport:  transport,
+		Transport:  newTransport(o, dialer),
 		BufferPool: buffers{},
 		ErrorLog:   slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
-}
-
-// patient is a connection whose peer must take what is sent within a time-out.
-type patient struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (p *patient) Write(b []byte) (int, error) {
-	if err := p.SetWriteDeadline(time.Now().Add(p.timeout)); err != nil {
-		return 0, err
-	}
-	return p.Conn.Write(b)
 }
 
 // proxied sends a request through [httputil.ReverseProxy].
 func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing) (status int, err error) {
 	ctx, leave := context.WithCancelCause(r.Context())
 	defer leave(nil)
-	wait := &stall{timeout: u.opts.ResponseTimeout, leave: leave}
+	wait := &stall{limit: u.opts.ResponseTimeout, leave: leave}
 	defer wait.end()
 	var b *body
 	if r.ContentLength != 0 {
 		b = newBody(w, r, &u.opts)
-		b.sending = wait
+		b.turns = wait
 	}
 	own := maps.Clone(w.Header())
 
 	// A copy for each request lets its outcome be a local variable, with no
 	// detour through the request's context.
 	proxy := u.proxy
-	proxy.Rewrite = func(pr *httputil.ProxyRequest) { u.rewrite(pr, out) }
+	proxy.Rewrite = func(pr *httputil.ProxyRequest) {
+		u.rewrite(pr, out)
+		u.passTrailers(pr.Out, b)
+	}
 	proxy.ModifyResponse = func(answer *http.Response) error {
 		status = answer.StatusCode
 		u.modify(w.Header(), answer, own)
 		if b.remains() {
 			closeAfter(w.Header(), r)
 		}
-		switch tunnel, ok := answer.Body.(io.ReadWriteCloser); {
-		case ok && status == http.StatusSwitchingProtocols:
+		if status == http.StatusSwitchingProtocols {
 			selectSubprotocol(answer.Header, out.Subprotocol)
-			answer.Body = newTunnel(tunnel, u.draining)
-		case answer.ProtoMajor == 1: // an HTTP/2 backend is kept an eye on by pings
-			answer.Body = &timely{answer.Body, &stall{timeout: u.opts.ResponseTimeout, leave: leave}}
-		case b != nil:
-			answer.Body = &conversation{answer.Body, b}
-			if r.ProtoMajor == 2 {
-				b.converse()
-			}
 		}
-		wait.end()
+		answer.Body = u.paced(answer, r, b, wait)
 		return nil
 	}
 	proxy.ErrorHandler = func(_ http.ResponseWriter, _ *http.Request, e error) {
@@ -113,7 +66,11 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 			if aborted, ok := p.(error); !ok || !errors.Is(aborted, http.ErrAbortHandler) {
 				panic(p)
 			}
-			err = cut(r.Context(), errBroken, b.verdict(r.Context()))
+			cause := errBroken
+			if errors.Is(context.Cause(ctx), errStalled) {
+				cause = errStalled
+			}
+			err = cut(r.Context(), cause, b.verdict(r.Context()))
 		}
 	}()
 	sent := r.WithContext(ctx)
@@ -124,7 +81,25 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	return status, err
 }
 
-var errBroken = errors.New("it broke off")
+// paced returns the answer's body with what watches over the pauses in it.
+func (u *Upstream) paced(answer *http.Response, r *http.Request, b *body, wait *stall) io.ReadCloser {
+	if tunnel, ok := answer.Body.(io.ReadWriteCloser); ok && answer.StatusCode == http.StatusSwitchingProtocols {
+		wait.end()
+		return newTunnel(tunnel, u.draining)
+	}
+	if answer.ProtoMajor == 1 {
+		wait.beginBody(u.opts.IdleTimeout)
+		return &timely{answer.Body, wait}
+	}
+	wait.end() // pings keep an eye on an HTTP/2 backend
+	if b == nil {
+		return answer.Body
+	}
+	if r.ProtoMajor == 2 {
+		b.converse()
+	}
+	return &conversation{answer.Body, b}
+}
 
 // conversation is the body of an HTTP/2 answer whose request may still be under
 // way, as in gRPC. [http.Transport] closes it only when nobody reads the request's.
@@ -165,6 +140,18 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest, out *Outgoing) {
 	}
 	o.Header["X-Forwarded-Host"] = []string{out.ForwardedHost}
 	o.Header["X-Forwarded-Proto"] = []string{out.ForwardedProto}
+}
+
+// passTrailers has the trailers that the client declared follow its body.
+func (u *Upstream) passTrailers(out *http.Request, b *body) {
+	out.Trailer = nil // a copy, which would stay empty
+	if b == nil {
+		return
+	}
+	out.Trailer = b.trailer
+	if len(b.trailer) > 0 && !u.opts.H2C {
+		out.ContentLength = unknown // in HTTP/1 only chunks have trailers
+	}
 }
 
 // modify leaves the gateway's own fields, which an interim answer has cleared
@@ -213,57 +200,6 @@ func (w *hinting) WriteHeader(status int) {
 }
 
 func (w *hinting) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// stall ends a request during which the backend is waited for too long.
-type stall struct {
-	timeout time.Duration
-	leave   context.CancelCauseFunc
-	mu      sync.Mutex
-	timer   *time.Timer
-	over    bool
-}
-
-var errStalled error = &net.OpError{Op: "wait", Err: os.ErrDeadlineExceeded}
-
-func (s *stall) start() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.over:
-	case s.timer == nil:
-		s.timer = time.AfterFunc(s.timeout, func() { s.leave(errStalled) })
-	default:
-		s.timer.Reset(s.timeout)
-	}
-}
-
-func (s *stall) pause() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-}
-
-// end makes later starts do nothing.
-func (s *stall) end() {
-	s.pause()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.over = true
-}
-
-// timely is an answer's body each of whose pieces must come within a time-out.
-type timely struct {
-	io.ReadCloser
-	wait *stall
-}
-
-func (t *timely) Read(p []byte) (int, error) {
-	t.wait.start()
-	defer t.wait.pause()
-	return t.ReadCloser.Read(p)
-}
 
 // buffers lends the pieces in which bodies are copied.
 type buffers struct{}

@@ -57,17 +57,28 @@ func appendField(b []byte, name, value string) []byte {
 	return append(append(b, value...), "\r\n"...)
 }
 
-// appendFraming says how long the body is, as net/http does.
+// appendFraming says how long the body is, as net/http does, and which trailers
+// may follow it.
 func appendFraming(b []byte, r *http.Request) []byte {
 	switch {
-	case r.ContentLength < 0:
-		return append(b, "Transfer-Encoding: chunked\r\n"...)
+	case chunked(r):
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		for name := range r.Trailer {
+			b = appendField(b, "Trailer", name)
+		}
+		return b
 	case r.ContentLength == 0 && r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch:
 		return b
 	}
 	b = append(b, "Content-Length: "...)
 	b = strconv.AppendInt(b, r.ContentLength, 10)
 	return append(b, "\r\n"...)
+}
+
+// chunked reports whether a body goes in chunks: its length is unknown, or, as
+// HTTP/2 allows, it has a length and trailers, which in HTTP/1 only chunks can have.
+func chunked(r *http.Request) bool {
+	return r.ContentLength < 0 || r.ContentLength > 0 && len(r.Trailer) > 0
 }
 
 // hopByHop lists the fields that end at each hop, RFC 9110, 7.6.1, and those

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -22,7 +23,8 @@ type answer struct {
 	trailers string  // names that the backend announced
 	length   int64   // of the body; unknown if below 0
 	chunked  bool
-	close    bool // the backend takes no further request on this connection
+	close    bool          // the backend takes no further request on this connection
+	keep     time.Duration // how long this may be idle, as the backend says; below 0 if it does not
 }
 
 const unknown = -1
@@ -39,7 +41,7 @@ var (
 // parties could read in two ways is an error.
 func (c *conn) parseHead(head string) (answer, error) {
 	line, rest, _ := strings.Cut(head, "\r\n")
-	a := answer{length: unknown, fields: c.fields[:0]}
+	a := answer{length: unknown, keep: unknown, fields: c.fields[:0]}
 	minor, err := a.parseStatus(line)
 	if err != nil {
 		return a, err
@@ -71,6 +73,8 @@ func (c *conn) parseHead(head string) (answer, error) {
 			encoding = value
 		case "Connection":
 			options = append(options, value)
+		case "Keep-Alive":
+			a.keep = keepAlive(value)
 		case "Trailer":
 			a.trailers += "," + value
 		default:

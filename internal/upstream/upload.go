@@ -1,16 +1,10 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"os"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,191 +12,21 @@ import (
 // still taken: closing earlier could cost the client the answer.
 const linger = time.Second
 
-// body is a request's body as the client sends it: within the size limit, with a
-// time-out for each piece. It remembers why reading failed, so that a client's
-// broken framing is not blamed on the backend.
-type body struct {
-	io.Reader
-	limit   int64
-	left    int64 // bytes that may still come
-	client  *http.ResponseController
-	timeout time.Duration
-	http2   bool   // whose deadline would end the body between two reads as well
-	sending *stall // runs while a piece is being sent; may be nil
-	failed  atomic.Pointer[error]
-	ended   atomic.Bool // all of it was read
-
-	reading sync.Mutex    // held by Read
-	came    int64         // bytes
-	waited  time.Duration // for them
-
-	mu      sync.Mutex // orders deadlines
-	stopped bool
-	rate    int64 // the least, in bytes a second; 0 is any
-}
-
-func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
-	left := o.MaxBody
-	if left == 0 {
-		left = math.MaxInt64 - 1
-	}
-	return &body{
-		Reader: r.Body, limit: o.MaxBody, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
-		http2: r.ProtoMajor == 2, rate: leastRate(r, o),
-	}
-}
-
-// leastRate is none for gRPC, whose streams may be silent while the backend speaks.
-func leastRate(r *http.Request, o *Options) int64 {
-	if types := r.Header["Content-Type"]; r.ProtoMajor == 2 && len(types) == 1 && strings.HasPrefix(types[0], "application/grpc") {
-		return 0
-	}
-	return o.MinBodyRate
-}
-
-var errStopped = errors.New("the rest of the body is not wanted")
-
-func (b *body) Read(p []byte) (int, error) {
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	if b.ended.Load() {
-		return 0, io.EOF // the connection's deadline is not the body's any more
-	}
-	if !b.allow() {
-		return 0, errStopped
-	}
-	if b.sending != nil {
-		b.sending.pause()
-	}
-	start := time.Now()
-	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
-	b.waited, b.came = b.waited+time.Since(start), b.came+int64(n)
-	wanted := b.pause()
-	if err == nil && b.drips() {
-		n, err = 0, fmt.Errorf("%w: at least %d bytes a second must come", ErrBodyTimeout, b.rate)
-	}
-	if b.left -= int64(n); b.left < 0 {
-		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)
-	}
-	switch {
-	case errors.Is(err, io.EOF):
-		b.ended.Store(true)
-	case err != nil && !wanted:
-		err = errStopped // and no fault
-	case err != nil:
-		fault := err // kept, which err itself rarely is
-		b.failed.CompareAndSwap(nil, &fault)
-	case b.sending != nil:
-		b.sending.start()
-	}
-	return n, err
-}
-
-// Close does nothing: net/http's would first read on, for as long as the client
-// likes, and its server closes the body in any case.
-func (b *body) Close() error { return nil }
-
-// remains reports whether the client may still be sending. A nil body has ended.
-func (b *body) remains() bool { return b != nil && !b.ended.Load() }
-
-// allow gives the client its time for the next piece.
-func (b *body) allow() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.stopped && b.timeout > 0 {
-		_ = b.client.SetReadDeadline(time.Now().Add(b.timeout)) // not every server has deadlines
-	}
-	return !b.stopped
-}
-
-// unhurried is how long a client is waited for in all before its rate counts.
-const unhurried = 10 * time.Second
-
-// drips reports whether the average of all that came is below the least rate. Time in
-// which nobody reads does not count.
-func (b *body) drips() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.rate > 0 && b.waited >= unhurried && float64(b.came) < float64(b.rate)*b.waited.Seconds()
-}
-
-// pause is when nothing is read: the client's time does not run. It reports whether
-// the rest is still wanted.
-func (b *body) pause() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.http2 && !b.stopped {
-		_ = b.client.SetReadDeadline(time.Time{})
-	}
-	return !b.stopped
-}
-
-// converse gives the client any time from now on: there is no telling whether it or
-// the backend is to speak next.
-func (b *body) converse() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.timeout, b.rate = 0, 0
-	if !b.stopped {
-		_ = b.client.SetReadDeadline(time.Time{})
-	}
-}
-
-// stop ends a Read that is under way and refuses further ones, if there is a rest.
-func (b *body) stop() {
-	if !b.remains() {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stopped = true
-	_ = b.client.SetReadDeadline(time.Now())
-}
-
-// fault is why reading failed, nil if it did not. A nil body has none.
-func (b *body) fault() error {
-	if b != nil {
-		if failed := b.failed.Load(); failed != nil {
-			return *failed
-		}
-	}
-	return nil
-}
-
-// verdict is the fault with which ctx, the request's, ended. net/http ends that
-// when a read fails, a moment before it says so to whoever reads.
-func (b *body) verdict(ctx context.Context) error {
-	if b != nil && ctx.Err() != nil {
-		b.reading.Lock()
-		defer b.reading.Unlock()
-	}
-	return b.fault()
-}
-
-// upload sends a request's body while the answer is awaited. A nil upload is over.
+// upload sends a request's body in a goroutine of its own, while the answer is
+// awaited. A nil upload is over.
 type upload struct {
-	c    *conn
 	body *body
+	to   io.WriteCloser
 	done chan struct{}
-
-	mu    sync.Mutex // orders the conn's read deadlines
-	ended time.Time  // zero while the upload is under way
-	err   error
+	err  error // valid when done
 }
 
-// startUpload sends b on c: length bytes, or in chunks when that is below 0.
-func startUpload(c *conn, b *body, length int64) *upload {
-	up := &upload{c: c, body: b, done: make(chan struct{})}
-	c.upload = up
+// startUpload sends b: length bytes, or in chunks when that is below 0.
+func startUpload(to io.WriteCloser, b *body, length int64) *upload {
+	up := &upload{body: b, to: to, done: make(chan struct{})}
 	go func() {
 		defer close(up.done)
-		err := up.send(length)
-		up.mu.Lock()
-		defer up.mu.Unlock()
-		up.ended, up.err = time.Now(), err
-		if b.fault() != nil {
-			_ = c.SetReadDeadline(up.ended) // there will be no answer to half a request
-		}
+		up.err = up.send(length)
 	}()
 	return up
 }
@@ -216,7 +40,7 @@ func (up *upload) send(length int64) error {
 	for length > 0 {
 		n, err := up.body.Read(piece[:min(length, pieceSize)])
 		if n > 0 {
-			if err := up.c.send(piece[:n]); err != nil {
+			if _, err := up.to.Write(piece[:n]); err != nil {
 				return err
 			}
 			length -= int64(n)
@@ -240,12 +64,13 @@ func (up *upload) sendChunks(piece []byte) error {
 			start := front - len(size)
 			copy(piece[start:], size)
 			copy(piece[front+n:], "\r\n")
-			if err := up.c.send(piece[start : front+n+back]); err != nil {
+			if _, err := up.to.Write(piece[start : front+n+back]); err != nil {
 				return err
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return up.c.send([]byte("0\r\n\r\n"))
+			_, err = up.to.Write(lastChunk(up.body.trailer))
+			return err
 		}
 		if err != nil {
 			return err
@@ -253,40 +78,15 @@ func (up *upload) sendChunks(piece []byte) error {
 	}
 }
 
-// await reads from the backend while the upload is under way, during which it
-// may well be silent. Its time begins when it has the whole request.
-func (up *upload) await(p []byte) (int, error) {
-	for {
-		up.mu.Lock()
-		if up.body.fault() != nil {
-			up.mu.Unlock()
-			return 0, errStopped
-		}
-		from := up.ended
-		if from.IsZero() {
-			from = time.Now()
-		}
-		err := up.c.SetReadDeadline(from.Add(up.c.timeout))
-		up.mu.Unlock()
-		if err != nil {
-			return 0, err
-		}
-		n, err := up.c.Read(p)
-		if n > 0 {
-			return n, nil
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !up.more(from) {
-			return 0, err
+// lastChunk ends a body in chunks, with the trailers that came behind it.
+func lastChunk(trailer http.Header) []byte {
+	b := []byte("0\r\n")
+	for name, values := range trailer {
+		for _, value := range values {
+			b = appendField(b, name, value)
 		}
 	}
-}
-
-// more reports whether the backend has time left that it did not have when its
-// time was thought to begin at from.
-func (up *upload) more(from time.Time) bool {
-	up.mu.Lock()
-	defer up.mu.Unlock()
-	return up.ended.IsZero() || up.ended.After(from)
+	return append(b, "\r\n"...)
 }
 
 func (up *upload) over() bool {
@@ -327,9 +127,12 @@ func (up *upload) abandon() {
 		return
 	}
 	up.body.stop()
-	_ = up.c.Close() // it may be waiting for the backend to take more
+	_ = up.to.Close() // it may be waiting for the backend to take more
 	<-up.done
 }
+
+// remains reports whether the client may still be sending.
+func (up *upload) remains() bool { return up != nil && up.body.remains() }
 
 func ignoreEOF(err error) error {
 	if errors.Is(err, io.EOF) {

@@ -24,9 +24,8 @@ import (
 
 const (
 	idlePerBackend = 512
-	idleTimeout    = 30 * time.Second // below the idle time-out of common servers, so that we close first
-	maxHeaderBytes = 64 << 10         // of the backend's answer
-	pieceSize      = 32 << 10         // in which bodies are copied
+	maxHeaderBytes = 64 << 10 // of the backend's answer
+	pieceSize      = 32 << 10 // in which bodies are copied
 )
 
 // Options says where requests go and what is done to them on the way.
@@ -36,13 +35,20 @@ type Options struct {
 	PreserveHost       bool     // send the client's Host instead of the target's
 	StripAuthorization bool     // keep the bearer token from the backend
 	ConnectTimeout     time.Duration
-	// ResponseTimeout bounds each wait for the backend: for its answer's header,
-	// for the next piece of its answer, and for it to take the next piece of a request.
+	// ResponseTimeout is how long the backend may take to take the next piece of a
+	// request and, once it has the whole request, to send its answer's header.
 	ResponseTimeout time.Duration
-	BodyTimeout     time.Duration // how long the client may pause within a request's body
-	MaxBody         int64         // bytes of a request's body; 0 is no limit
-	// MinBodyRate is how many bytes a second the client's part of a body must come
-	// with, on average from the tenth second of waiting for it on; 0 is any.
+	// IdleTimeout is how long the backend may pause within its answer; it must be set.
+	// A WebSocket and the answer of an HTTP/2 backend may pause for longer.
+	IdleTimeout time.Duration
+	// IdleConnection is how long a connection may be idle and then be used again; 0
+	// is not at all. If the backend says less in Keep-Alive: timeout, that counts,
+	// less a second.
+	IdleConnection time.Duration
+	BodyTimeout    time.Duration // how long the client may pause within a request's body
+	MaxBody        int64         // bytes of a request's body; 0 is no limit
+	// MinBodyRate is how many bytes a second a client must send of a body, on average
+	// from the tenth second of waiting for it on; 0 is any.
 	MinBodyRate int64
 	Logger      *slog.Logger
 }
@@ -79,7 +85,7 @@ func New(o Options) *Upstream {
 	return &Upstream{
 		opts:     o,
 		lean:     o.Target.Scheme == "http" && !o.H2C,
-		pool:     pool{dial: dialer.DialContext, addr: hostPort(o.Target)},
+		pool:     pool{dial: dialer.DialContext, addr: hostPort(o.Target), keep: o.IdleConnection},
 		proxy:    newProxy(o, dialer),
 		draining: make(chan struct{}),
 	}
@@ -118,7 +124,7 @@ func plain(r *http.Request) bool { return r.Header["Upgrade"] == nil && r.Header
 func (u *Upstream) Drain() {
 	u.drain.Do(func() { close(u.draining) })
 	u.pool.close()
-	if t, ok := u.proxy.Transport.(*http.Transport); ok {
-		t.CloseIdleConnections()
+	if t, ok := u.proxy.Transport.(*transport); ok {
+		t.current.Load().CloseIdleConnections()
 	}
 }

@@ -1,0 +1,207 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// turns is told who has to move next in an exchange.
+type turns interface {
+	awaitClient()  // it has to send the next piece of its request
+	awaitBackend() // it has to take that piece or, if it was the last, to answer
+	giveUp()       // nobody: the client has broken off, and half a request has no answer
+}
+
+// body is a request's body as the client sends it: within the size limit, with a
+// time-out for each piece. It remembers why reading failed, so that a client's
+// broken framing is not blamed on the backend.
+type body struct {
+	io.Reader
+	limit   int64
+	left    int64 // bytes that may still come
+	client  *http.ResponseController
+	timeout time.Duration
+	http2   bool  // whose deadline would end the body between two reads as well
+	turns   turns // may be nil
+	failed  atomic.Pointer[error]
+	ended   atomic.Bool // all of it was read
+
+	request *http.Request
+	trailer http.Header // what the client declared, with values once the body has ended; nil if nothing
+
+	reading sync.Mutex // held by Read
+	rate    bodyRate
+
+	mu      sync.Mutex // orders deadlines
+	by      time.Time  // when the client must have sent the next piece; zero without a time-out
+	stopped bool
+}
+
+func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
+	left := o.MaxBody
+	if left == 0 {
+		left = math.MaxInt64 - 1
+	}
+	b := &body{
+		Reader: r.Body, limit: o.MaxBody, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
+		http2: r.ProtoMajor == 2, request: r, trailer: maps.Clone(r.Trailer),
+	}
+	b.rate.least.Store(leastRate(r, o))
+	return b
+}
+
+var errStopped = errors.New("the rest of the body is not wanted")
+
+// Read returns what the client sent. The end comes alone, so that whoever reads
+// on has sent what came before it.
+func (b *body) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.ended.Load() {
+		b.awaitBackend()
+		return 0, io.EOF // the connection's deadline is not the body's any more
+	}
+	if !b.allow() {
+		return 0, errStopped
+	}
+	if b.turns != nil {
+		b.turns.awaitClient()
+	}
+	start := time.Now()
+	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	slow := b.rate.took(n, time.Since(start))
+	wanted := b.pause()
+	if err == nil && slow != nil {
+		n, err = 0, slow
+	}
+	if b.left -= int64(n); b.left < 0 {
+		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)
+	}
+	if errors.Is(err, io.EOF) {
+		if err = b.takeTrailers(); err == nil {
+			b.ended.Store(true)
+			if n == 0 {
+				err = io.EOF
+			}
+		}
+	}
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		b.awaitBackend()
+	case !wanted:
+		err = errStopped // and no fault
+	default:
+		b.fail(err)
+	}
+	return n, err
+}
+
+func (b *body) awaitBackend() {
+	if b.turns != nil {
+		b.turns.awaitBackend()
+	}
+}
+
+func (b *body) fail(err error) {
+	fault := err // kept, which err itself rarely is
+	b.failed.CompareAndSwap(nil, &fault)
+	if b.turns != nil {
+		b.turns.giveUp()
+	}
+}
+
+// takeTrailers takes in the fields after the body. Those that were declared have
+// been found fit for a trailer before anything was sent. Others are refused: the
+// backend may already be answering, so that it is too late to tell it of them (RFC
+// 9110, 6.6.2), and what they say, such as a checksum, must not get lost unnoticed.
+// With HTTP/2, net/http's server drops those itself.
+func (b *body) takeTrailers() error {
+	for name, values := range b.request.Trailer {
+		if _, declared := b.trailer[name]; !declared {
+			return fmt.Errorf("%w: %.64q was not declared in the Trailer field", ErrTrailer, name)
+		}
+		b.trailer[name] = values
+	}
+	return nil
+}
+
+// Close does nothing: net/http's would first read on, for as long as the client
+// likes, and its server closes the body in any case.
+func (b *body) Close() error { return nil }
+
+// remains reports whether the client may still be sending. A nil body has ended.
+func (b *body) remains() bool { return b != nil && !b.ended.Load() }
+
+// allow gives the client its time for the next piece.
+func (b *body) allow() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped && b.timeout > 0 {
+		b.by = time.Now().Add(b.timeout)
+		_ = b.client.SetReadDeadline(b.by) // not every server has deadlines
+	}
+	return !b.stopped
+}
+
+// pause is when nothing is read: the client's time does not run. It reports whether
+// the rest was still wanted when that ended: net/http ends the request's context, at
+// which the body may be stopped, before it says that the time is over.
+func (b *body) pause() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.http2 && !b.stopped {
+		_ = b.client.SetReadDeadline(time.Time{})
+	}
+	return !b.stopped || !b.by.IsZero() && !time.Now().Before(b.by)
+}
+
+// converse gives the client any time from now on: there is no telling whether it or
+// the backend is to speak next.
+func (b *body) converse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.timeout, b.by = 0, time.Time{}
+	b.rate.least.Store(0)
+	if !b.stopped {
+		_ = b.client.SetReadDeadline(time.Time{})
+	}
+}
+
+// stop ends a Read that is under way and refuses further ones, if there is a rest.
+func (b *body) stop() {
+	if !b.remains() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	_ = b.client.SetReadDeadline(time.Now())
+}
+
+// fault is why reading failed, nil if it did not. A nil body has none.
+func (b *body) fault() error {
+	if b != nil {
+		if failed := b.failed.Load(); failed != nil {
+			return *failed
+		}
+	}
+	return nil
+}
+
+// verdict is the fault with which ctx, the request's, ended. net/http ends that
+// when a read fails, a moment before it says so to whoever reads.
+func (b *body) verdict(ctx context.Context) error {
+	if b != nil && ctx.Err() != nil {
+		b.reading.Lock()
+		defer b.reading.Unlock()
+	}
+	return b.fault()
+}

@@ -1,0 +1,109 @@
+package upstream
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// stall ends a request during which the backend is waited for too long, by the same
+// rules as link, for those who cannot set a connection's deadlines.
+type stall struct {
+	leave context.CancelCauseFunc
+
+	mu       sync.Mutex
+	limit    time.Duration
+	timer    *time.Timer // nil before it is started
+	client   bool        // the next move is the client's
+	answered bool        // the answer's header has been read
+	reading  bool        // the next piece of the answer is awaited
+	over     bool
+}
+
+// errStalled is a time-out, to [classify] and to [cut].
+var errStalled error = &net.OpError{Op: "wait", Err: os.ErrDeadlineExceeded}
+
+// awaitClient implements turns.
+func (s *stall) awaitClient() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = true
+	s.stop()
+}
+
+// awaitBackend implements turns.
+func (s *stall) awaitBackend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = false
+	if s.reading || !s.answered {
+		s.start()
+	}
+}
+
+// giveUp implements turns: net/http's client ends the request itself.
+func (s *stall) giveUp() {}
+
+// beginBody is called when the answer's header has been read.
+func (s *stall) beginBody(idle time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered, s.limit = true, idle
+	s.stop()
+}
+
+// beginRead is called before a piece of the answer is awaited.
+func (s *stall) beginRead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = true
+	if !s.client {
+		s.start()
+	}
+}
+
+func (s *stall) endRead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = false
+	s.stop()
+}
+
+// end makes later starts do nothing.
+func (s *stall) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	s.stop()
+}
+
+func (s *stall) start() {
+	switch {
+	case s.over:
+	case s.timer == nil:
+		s.timer = time.AfterFunc(s.limit, func() { s.leave(errStalled) })
+	default:
+		s.timer.Reset(s.limit)
+	}
+}
+
+func (s *stall) stop() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// timely is an answer's body whose reader is told of to a stall.
+type timely struct {
+	io.ReadCloser
+	wait *stall
+}
+
+func (t *timely) Read(p []byte) (int, error) {
+	t.wait.beginRead()
+	defer t.wait.endRead()
+	return t.ReadCloser.Read(p)
+}
