@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -47,6 +48,7 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
+			a.err, a.ignored = telemetry.NewQueue(a.err), outliveSignals()
 			if dev {
 				return a.serveDev(ctx, target)
 			}
@@ -80,7 +82,9 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 // installation is a gateway with everything it needs, ready to run.
 type installation struct {
 	version string
+	log     *telemetry.Queue
 	logger  *slog.Logger
+	ignored <-chan os.Signal
 	server  *server.Server
 	ledger  *ledger.Ledger
 	key     jwtauth.Key // that signs; the zero Key if none can
@@ -91,7 +95,11 @@ type installation struct {
 // open wires a gateway as cfg says. The ports are open when it returns; nothing
 // is served before run.
 func (a *app) open(cfg *config.Config) (*installation, error) {
-	logger, err := newLogger(a.err, cfg)
+	log, ok := a.err.(*telemetry.Queue)
+	if !ok {
+		log = telemetry.NewQueue(a.err)
+	}
+	logger, err := newLogger(log, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +125,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 
 	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
 	name, goVersion := programVersion()
-	metrics := telemetry.NewMetrics(name, goVersion)
+	metrics := telemetry.NewMetrics(name, goVersion, log.Dropped)
 	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
 	gw := &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
@@ -140,7 +148,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	side := http.NewServeMux()
 	side.Handle("GET /metrics", metrics.Handler())
 	return &installation{
-		version: name, logger: logger, server: listeners, ledger: book, key: key,
+		version: name, log: log, logger: logger, ignored: a.ignored,
+		server: listeners, ledger: book, key: key,
 		front: server.WithHealth(metrics.InFlight(gw), ready),
 		side:  side,
 	}, nil
@@ -158,10 +167,23 @@ func (in *installation) run(ctx context.Context) error {
 	watching, stop := context.WithCancel(context.Background()) // on through the drain
 	var watch sync.WaitGroup
 	watch.Go(func() { in.ledger.Watch(watching) })
+	watch.Go(func() { in.noteIgnored(watching) })
 	err := in.server.Run(ctx, in.front, in.side)
 	stop()
 	watch.Wait()
 	return err
+}
+
+// noteIgnored logs the signals that serve outlives, until ctx ends.
+func (in *installation) noteIgnored(ctx context.Context) {
+	for {
+		select {
+		case s := <-in.ignored:
+			in.logger.Warn("signal ignored: the configuration is read at the start only, so restart to change it", "signal", s.String())
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (in *installation) close() {

@@ -26,12 +26,26 @@ const (
 )
 
 // NewLogger makes the program's log: level is one of debug, info, warn, error
-// and fatal, format json or console. Unknown values are errors.
+// and fatal, format json or console. Unknown values are errors. Behind a [Queue] the
+// log says itself when lines were dropped, and a terminal is looked for beyond it.
 func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, error) {
 	threshold, err := log.ParseLevel(level)
 	if err != nil {
 		return nil, err
 	}
+	queue, ok := w.(*Queue)
+	if !ok {
+		return slog.New(newHandler(w, w, threshold, format, colour)), nil
+	}
+	notes := slog.New(newHandler(&queue.notes, queue.to, threshold, format, colour))
+	queue.remark = func(lines int) {
+		notes.Warn("log lines are missing here: they could not be written in time", "lines", lines)
+	}
+	return slog.New(newHandler(queue, queue.to, threshold, format, colour)), nil
+}
+
+// newHandler makes what formats records and writes them to w, for end to show.
+func newHandler(w, end io.Writer, threshold log.Level, format string, colour Colour) slog.Handler {
 	opts := log.Options{Level: threshold, ReportTimestamp: true, TimeFormat: consoleTime}
 	if format == jsonFormat {
 		opts.Formatter, opts.TimeFormat = log.JSONFormatter, time.RFC3339Nano
@@ -39,15 +53,18 @@ func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, 
 	// Hidden from the logger, which would ask a terminal for its colours and wait ten
 	// seconds for one that does not answer.
 	logger := log.NewWithOptions(struct{ io.Writer }{w}, opts)
-	switch colour {
-	case ColourOff:
-		logger.SetColorProfile(termenv.Ascii)
-	case ColourOn:
-		if !termenv.EnvNoColor() {
-			logger.SetColorProfile(termenv.ANSI256)
-		}
-	case ColourAuto:
-		logger.SetColorProfile(termenv.NewOutput(w).EnvColorProfile())
+	profile := colour.profile(end)
+	logger.SetColorProfile(profile)
+	return logger
+}
+
+// profile is how the console log is coloured that ends in w.
+func (c Colour) profile(w io.Writer) termenv.Profile {
+	switch {
+	case c == ColourOn && !termenv.EnvNoColor():
+		return termenv.ANSI256
+	case c == ColourAuto:
+		return termenv.NewOutput(w).EnvColorProfile()
 	}
-	return slog.New(logger), nil
+	return termenv.Ascii
 }

@@ -35,8 +35,9 @@ var (
 	coarse = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 )
 
-// NewMetrics makes and registers every metric. version is the program's.
-func NewMetrics(version, goVersion string) *Metrics {
+// NewMetrics makes and registers every metric. version is the program's; logDropped
+// tells how many lines of its log were dropped.
+func NewMetrics(version, goVersion string, logDropped func() uint64) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -78,9 +79,13 @@ func NewMetrics(version, goVersion string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go_version": goVersion},
 	})
 	build.Set(1)
+	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tykctl_log_dropped_total",
+		Help: "Log lines dropped because they could not be written in time or at all.",
+	}, func() float64 { return float64(logDropped()) })
 	m.registry.MustRegister(
 		m.requests, m.total, m.upstream, m.overhead, m.redis, m.redisErrors, m.redisUp, m.breakerOpen, m.localMode,
-		m.batch, m.localDenials, m.inFlight, build,
+		m.batch, m.localDenials, m.inFlight, build, lost,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
