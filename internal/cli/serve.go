@@ -113,7 +113,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	}
 	backend := upstream.New(upstreamOptions(cfg, logger))
 	o := serverOptions(cfg, logger)
-	o.OnDrain = backend.Drain
+	draining := make(chan struct{})
+	o.OnDrain = func() { close(draining); backend.Drain() }
 	listeners, err := server.Listen(o)
 	if err != nil {
 		return nil, err
@@ -138,6 +139,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Upstream: backend,
 		Now:      a.now,
 		Observe:  metrics.Request,
+		Logger:   logger,
+		Draining: draining,
 
 		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
 	}

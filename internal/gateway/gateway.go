@@ -8,7 +8,9 @@ package gateway
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +36,12 @@ type Gateway struct {
 	Log func(Exchange)
 	// MaxInFlight is how many requests may be inside ServeHTTP at a time; 0 is no limit.
 	MaxInFlight int64
+	// Logger is where faults of the program itself go, with their stacks; nil is nowhere.
+	Logger *slog.Logger
+
+	// Draining is closed when requests that are held back by their limit must wait
+	// no longer; nil is never.
+	Draining <-chan struct{}
 
 	inFlight atomic.Int64
 }
@@ -50,6 +58,10 @@ type Exchange struct {
 	Redis    time.Duration
 	Delayed  time.Duration // held back because the key's limit spaces its requests
 	Sent     int64         // bytes of the answer's body
+	Received int64         // bytes of the request's body, as far as it was read
+
+	// What the client said, of any length and with any bytes.
+	Host, Proto, UserAgent string
 }
 
 // Overhead is what the gateway itself cost: neither Redis nor the backend, nor a
@@ -104,60 +116,91 @@ type admission struct {
 }
 
 // ServeHTTP takes one request the whole way: inbound, verify, ledger, route,
-// forward; or, from wherever it stops, to its refusal.
+// forward; or, from wherever it stops, to its refusal. A panic on the way is a
+// refusal too, and is logged with its stack.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
 	others := g.inFlight.Add(1) - 1
 	defer g.inFlight.Add(-1)
 
-	req, err := g.Inbound.Read(r)
-	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
-		err = errOverloaded
-	}
-	var adm admission
-	if err == nil {
-		adm, err = g.admit(r.Context(), &req, take)
-	}
-	out.setHeader(&req, &adm)
-	var delayed time.Duration
-	if err == nil {
-		delayed, err = hold(r.Context(), adm.permit.Decision)
-	}
-	var res upstream.Result
-	switch {
-	case err == nil && req.Asked:
-		res = vouch(out, r, adm.token.APIKey)
-	case err == nil:
-		res, err = g.Upstream.Forward(out, r, outgoing(&req))
-	}
-	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
-	if err != nil {
-		x.Status, x.Reason = g.refuse(out, r, &req, err)
-		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
-			x.Err = err
-		}
-	}
-	x.Upstream, x.Redis, x.Delayed = res.Elapsed, adm.permit.Waited, delayed
-	x.Total, x.Sent = time.Since(start), out.sent
-	g.tell(x, adm.token.APIKey)
-
-	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) {
+	x, apiKey, whole := g.exchange(out, r, others)
+	x.Host, x.Proto, x.UserAgent = host(r, &x.Request), r.Proto, agent(r)
+	x.Total, x.Sent, x.Received = time.Since(start), out.sent, out.received.Load()
+	g.tell(x, apiKey)
+	if !whole {
 		// The client must not take half an answer for a whole one, nor, if it has
 		// only closed its own side, none for the 200 that net/http would make of it.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// hold waits until a permit that was granted for later may be used. It tells how
-// long that was; a client that leaves ends it.
-func hold(ctx context.Context, d ratelimit.Decision) (time.Duration, error) {
-	if d.Delay == 0 {
+// exchange has one request answered. It reports false if the answer has to be broken off.
+func (g *Gateway) exchange(out *recorder, r *http.Request, others int64) (x Exchange, apiKey string, whole bool) {
+	x.Reason = ReasonOK
+	var adm admission
+	defer func() {
+		if p := recover(); p != nil {
+			whole = g.failed(out, r, &x, &adm, p)
+		}
+	}()
+	var err error
+	x.Request, err = g.Inbound.Read(r)
+	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
+		err = errOverloaded
+	}
+	if err == nil {
+		adm, err = g.admit(r.Context(), &x.Request, take)
+	}
+	apiKey, x.Redis = adm.token.APIKey, adm.permit.Waited
+	out.setHeader(&x.Request, &adm)
+	if err == nil {
+		x.Delayed, err = g.hold(out, r, adm.permit.Decision)
+	}
+	var res upstream.Result
+	switch {
+	case err == nil && x.Request.Asked:
+		res = vouch(out, r, apiKey)
+	case err == nil:
+		res, err = g.Upstream.Forward(out, r, outgoing(&x.Request, &out.received))
+	}
+	x.Status, x.Upstream = res.Status, res.Elapsed
+	switch {
+	case err != nil:
+		x.Status, x.Reason = g.refuse(out, r, &x.Request, err)
+		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
+			x.Err = err
+		}
+	case x.Status >= http.StatusInternalServerError:
+		x.Reason = ReasonUpstreamError
+	}
+	return x, apiKey, x.Status != statusClientGone && !errors.Is(err, upstream.ErrCut)
+}
+
+// hold waits until a permit that was granted for later may be used, and tells how
+// long that was. A client that leaves ends it, and so does a drain: the permit, which
+// cannot be given back because later ones queue behind it, is then the only loss, and
+// Retry-After says when its turn would have been.
+func (g *Gateway) hold(w *recorder, r *http.Request, d ratelimit.Decision) (time.Duration, error) {
+	if d.Delay <= 0 {
 		return 0, nil
 	}
 	start := time.Now()
-	err := d.Wait(ctx)
-	return time.Since(start), err
+	turn := time.NewTimer(d.Delay)
+	defer turn.Stop()
+	select {
+	case <-turn.C:
+		return time.Since(start), nil
+	case <-r.Context().Done():
+		return time.Since(start), r.Context().Err()
+	case <-g.Draining:
+		waited := time.Since(start)
+		left := max(d.Delay-waited, 0)
+		h := w.Header()
+		h["Retry-After"] = []string{strconv.Itoa(int(left/time.Second) + 1)}
+		h["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
+		return waited, errDraining
+	}
 }
 
 // tell says what became of a request to whoever listens.
@@ -182,10 +225,26 @@ func (w *recorder) setHeader(req *inbound.Request, adm *admission) {
 	}
 }
 
-func outgoing(req *inbound.Request) upstream.Outgoing {
+// host is the one that the client asked for, by the word of a trusted proxy if there is one.
+func host(r *http.Request, req *inbound.Request) string {
+	if req.Forwarded.Host != "" {
+		return req.Forwarded.Host
+	}
+	return r.Host
+}
+
+func agent(r *http.Request) string {
+	if values := r.Header["User-Agent"]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func outgoing(req *inbound.Request, received *atomic.Int64) upstream.Outgoing {
 	return upstream.Outgoing{
 		Path: req.Path, Query: req.Query,
 		RequestID:      req.ID,
+		Received:       received,
 		ForwardedFor:   req.Forwarded.For,
 		ForwardedHost:  req.Forwarded.Host,
 		ForwardedProto: req.Forwarded.Proto,

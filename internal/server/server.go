@@ -97,7 +97,10 @@ func (s *Server) Ready() error {
 // It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	front := s.newFronts(gateway)
-	side := s.newHTTP(metrics)
+	side := s.newHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.logPanic()
+		metrics.ServeHTTP(w, r)
+	}))
 	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
 	failed := make(chan error, 2)
 	go func() { failed <- front.serve(s.main) }()

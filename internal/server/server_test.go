@@ -267,6 +267,44 @@ func TestAnAnswerThatIsGivenUpHasNoCleanEnd(t *testing.T) {
 	}
 }
 
+// Whatever panics is in the log, with its stack and without its value, which net/http
+// would print.
+func TestPanicsAreLogged(t *testing.T) {
+	const secret = "s3cret-c4nary"
+	for name, tt := range map[string]struct {
+		files  TLS
+		fields string
+	}{
+		"plain":     {},
+		"not plain": {fields: "Pragma: x\r\n"},
+		"TLS":       {files: pair(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			s, stop := run(t, func(http.ResponseWriter, *http.Request) { panic(secret) }, func(o *Options) {
+				o.TLS, o.Logger = tt.files, slog.New(slog.NewTextHandler(&log, nil))
+			})
+			c := dial(t, s, "")
+			if tt.files != (TLS{}) {
+				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+			}
+			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"+tt.fields+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := io.ReadAll(c); len(answer) > 0 {
+				t.Errorf("%q, %v", answer, err)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			text := log.String()
+			if !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "server_test.go") || strings.Contains(text, secret) {
+				t.Errorf("log: %s", text)
+			}
+		})
+	}
+}
+
 func TestShareIsUnderAThirdOfTheDescriptors(t *testing.T) {
 	if got := Share(7); got != 7 {
 		t.Errorf("%d, want what was set", got)

@@ -31,20 +31,22 @@ type body struct {
 	failed  atomic.Pointer[error]
 	ended   atomic.Bool // all of it was read
 
+	received *atomic.Int64 // bytes; may be nil
+
 	reading sync.Mutex // held by Read
 
 	mu      sync.Mutex // orders deadlines
 	stopped bool
 }
 
-func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
+func newBody(w http.ResponseWriter, r *http.Request, o *Options, received *atomic.Int64) *body {
 	left := o.MaxBody
 	if left == 0 {
 		left = math.MaxInt64 - 1
 	}
 	return &body{
 		Reader: r.Body, limit: o.MaxBody, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
-		http2: r.ProtoMajor == 2,
+		http2: r.ProtoMajor == 2, received: received,
 	}
 }
 
@@ -63,6 +65,9 @@ func (b *body) Read(p []byte) (int, error) {
 		b.sending.pause()
 	}
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	if b.received != nil {
+		b.received.Add(int64(n))
+	}
 	wanted := b.pause()
 	if b.left -= int64(n); b.left < 0 {
 		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)

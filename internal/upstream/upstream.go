@@ -19,6 +19,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,7 @@ type Outgoing struct {
 	Path, Query                                 string // raw; Query with its question mark
 	RequestID                                   string
 	ForwardedFor, ForwardedHost, ForwardedProto string
+	Received                                    *atomic.Int64 // counts the bytes read of the request's body; may be nil
 }
 
 // Result is what came of a request.
