@@ -19,6 +19,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/creack/pty"
 
 	"github.com/tykctl/tykctl/internal/redistest"
 )
@@ -313,4 +316,29 @@ func fill(t *testing.T, w *os.File) {
 	if err := syscall.SetNonblock(fd, false); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// On a terminal a request is one short line, with its status in colour.
+func TestAccessLogOnATerminal(t *testing.T) {
+	ours, theirs, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	var log lines
+	go func() { _, _ = io.Copy(&log, ours) }()
+	d := startDaemon(t, theirs, nil)
+	theirs.Close()
+	d.many(1)
+	d.get("/", "")
+	want := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3} \x1b\[32m200\x1b\[0m +[\d.]+ms [0-9a-f]{12}    GET /x+…\r\n` +
+		`\d\d:\d\d:\d\d\.\d{3} \x1b\[33m401\x1b\[0m +[\d.]+ms 127\.0\.0\.1       GET / missing_token ….*\r\n`)
+	d.world.log = &log
+	d.eventually("both lines, in colour", func() bool { return want.MatchString(log.String()) })
+	for line := range strings.Lines(want.FindString(log.String())) {
+		if n := utf8.RuneCountInString(line) - len("\x1b[32m\x1b[0m\r\n"); n > 100 {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+	d.terminate()
 }
