@@ -342,3 +342,43 @@ func TestAccessLogOnATerminal(t *testing.T) {
 	}
 	d.terminate()
 }
+
+// With few files more clients wait, and none gets an error.
+func TestServeWithFewFiles(t *testing.T) {
+	r, w := pipe(t)
+	var log lines
+	go func() { _, _ = io.Copy(&log, r) }()
+	d := startDaemon(t, w, nil, "sh", "-c", `ulimit -n 64 && exec "$@"`, "sh")
+	d.world.log = &log
+	d.eventually("a warning", func() bool { return log.count("may have only 64 files open") == 1 })
+	var all sync.WaitGroup
+	for i := range 100 {
+		all.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}} // with a connection of its own
+			defer client.CloseIdleConnections()
+			for range 5 {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.url+"/", strings.NewReader("x"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.Header.Set("Authorization", "Bearer "+d.jwt)
+				if i%2 == 0 { // the other way to the backend, with connections of its own
+					req.Header.Set("Expect", "100-continue")
+				}
+				res, err := client.Do(req)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+				if res.StatusCode != http.StatusOK {
+					t.Errorf("status %d", res.StatusCode)
+				}
+			}
+		})
+	}
+	all.Wait()
+	d.terminate()
+}

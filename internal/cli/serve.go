@@ -112,7 +112,11 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		return nil, err
 	}
 	backend := upstream.New(upstreamOptions(cfg, logger))
-	o := serverOptions(cfg, logger)
+	files := server.ShareFiles(cfg.Server.MaxConnections, cfg.Server.MaxInFlight)
+	if warning := files.Warning(); warning != "" {
+		logger.Warn(warning)
+	}
+	o := serverOptions(cfg, files, logger)
 	draining := make(chan struct{})
 	o.OnDrain = func() { close(draining); backend.Drain() }
 	listeners, err := server.Listen(o)
@@ -127,7 +131,9 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion, log.Dropped)
-	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
+	store := a.ledgerOptions(cfg, logger, metrics)
+	store.Connections = files.Redis
+	book := ledger.Open(store)
 	gw := &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -142,7 +148,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Logger:   logger,
 		Draining: draining,
 
-		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
+		MaxInFlight: int64(files.InFlight),
 	}
 	if cfg.Server.AccessLog {
 		gw.Log = server.AccessLog(logger)
@@ -205,7 +211,7 @@ func newLogger(w io.Writer, cfg *config.Config) (*slog.Logger, error) {
 	return telemetry.NewLogger(w, cfg.Log.Level, cfg.Log.Format, colour)
 }
 
-func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
+func serverOptions(cfg *config.Config, files server.Files, logger *slog.Logger) server.Options {
 	ip, metricsIP := cfg.Application.IP.String(), cfg.Monitoring.IP.String()
 	if publicSecret(cfg) {
 		ip, metricsIP = loopback, loopback
@@ -217,11 +223,12 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
-		TLS:          server.TLS(cfg.Server.TLS),
-		Connections:  server.Share(cfg.Server.MaxConnections),
-		DrainDelay:   cfg.Server.DrainDelay,
-		DrainTimeout: cfg.Server.DrainTimeout,
-		Logger:       logger,
+		TLS:                server.TLS(cfg.Server.TLS),
+		Connections:        files.Connections,
+		DrainDelay:         cfg.Server.DrainDelay,
+		MetricsConnections: files.Metrics,
+		DrainTimeout:       cfg.Server.DrainTimeout,
+		Logger:             logger,
 	}
 }
 

@@ -28,13 +28,15 @@ type Timeouts struct {
 
 // Options are what Listen and Run need.
 type Options struct {
-	Addr         string // of the gateway, host:port; port 0 picks a free one
-	MetricsAddr  string
-	TLS          TLS // of the gateway; the metrics have none
-	Timeouts     Timeouts
-	Connections  int           // at most at a time on the main port
-	DrainDelay   time.Duration // still serving, no longer ready
-	DrainTimeout time.Duration // no new connections, finishing what is under way
+	Addr        string // of the gateway, host:port; port 0 picks a free one
+	MetricsAddr string
+	TLS         TLS // of the gateway; the metrics have none
+	Timeouts    Timeouts
+	Connections int // at most at a time on the main port
+	// MetricsConnections are those on the metrics port.
+	MetricsConnections int
+	DrainDelay         time.Duration // still serving, no longer ready
+	DrainTimeout       time.Duration // no new connections, finishing what is under way
 	// OnDrain is called when new connections are about to be taken no more: it must
 	// end what does not end by itself, such as WebSockets.
 	OnDrain func()
@@ -72,7 +74,10 @@ func Listen(o Options) (*Server, error) {
 		_ = main.Close()
 		return nil, err
 	}
-	main = newCappedListener(main, o.Connections, o.Timeouts.Write, o.Logger)
+	main = newCappedListener(main, o.Connections,
+		"all connections that server.max_connections allows are taken; new clients wait", o.Timeouts.Write, o.Logger)
+	metrics = newCappedListener(metrics, o.MetricsConnections,
+		"all connections to the metrics port are taken; new ones wait", o.Timeouts.Write, o.Logger)
 	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
 }
 
