@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 
@@ -49,6 +48,7 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
 			a.err, a.ignored = telemetry.NewQueue(a.err), outliveSignals()
+			tuneCollector(a.getenv, os.DirFS("/"))
 			if dev {
 				return a.serveDev(ctx, target)
 			}
@@ -164,15 +164,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	}, nil
 }
 
-// ballastSize is that of memory which is never touched, and so costs none. The
-// collector runs when the heap has doubled; ours is so small that this would be ten
-// times a second, and each run delays the requests beside it by a millisecond.
-const ballastSize = 16 << 20
-
 // run serves until ctx ends and everything has finished.
 func (in *installation) run(ctx context.Context) error {
-	ballast := make([]byte, ballastSize)
-	defer runtime.KeepAlive(ballast)
 	watching, stop := context.WithCancel(context.Background()) // on through the drain
 	var watch sync.WaitGroup
 	watch.Go(func() { in.ledger.Watch(watching) })
