@@ -34,9 +34,8 @@ type daemon struct {
 	metrics string
 }
 
-// startDaemon runs serve with stderr as its log. Options are members of the
-// configuration file beside the test's own. through, if any, is what executes it.
-func startDaemon(t *testing.T, stderr *os.File, options map[string]any, through ...string) *daemon {
+// startDaemon runs serve with stderr as its log. through, if any, is what executes it.
+func startDaemon(t *testing.T, stderr *os.File, through ...string) *daemon {
 	t.Helper()
 	store := redistest.Start(t)
 	d := &daemon{world: &world{t: t, redis: store, backend: newBackend(t), log: &lines{}}}
@@ -51,9 +50,6 @@ func startDaemon(t *testing.T, stderr *os.File, options map[string]any, through 
 		"monitoring": map[string]any{"ip": "127.0.0.1", "port": json.Number(side)},
 		"redis":      map[string]any{"addr": store.Addr},
 		"server":     map[string]any{"drain_delay": "0s"},
-	}
-	for name, value := range options {
-		cfg[name] = value
 	}
 	text, err := json.Marshal(cfg)
 	if err != nil {
@@ -154,7 +150,7 @@ var missing = regexp.MustCompile(`lines are missing here: .* lines=(\d+)\n`)
 
 func TestServeWhenNobodyReadsItsLog(t *testing.T) {
 	r, w := pipe(t)
-	d := startDaemon(t, w, nil)
+	d := startDaemon(t, w)
 	d.many(500)
 	if got := d.dropped(); got == "0" {
 		t.Error("nothing was dropped")
@@ -179,14 +175,14 @@ func TestServeWhenNobodyReadsItsLog(t *testing.T) {
 
 func TestServeEndsThoughNobodyReadsItsLog(t *testing.T) {
 	_, w := pipe(t)
-	d := startDaemon(t, w, nil)
+	d := startDaemon(t, w)
 	d.many(500)
 	d.terminate()
 }
 
 func TestServeOutlivesTheReaderOfItsLog(t *testing.T) {
 	r, w := pipe(t)
-	d := startDaemon(t, w, nil)
+	d := startDaemon(t, w)
 	d.many(1)
 	r.Close()
 	w.Close()
@@ -217,7 +213,7 @@ func TestServeHasANewReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDaemon(t, w, nil)
+	d := startDaemon(t, w)
 	w.Close()
 	first.Close()
 	d.many(3)
@@ -242,7 +238,7 @@ func TestServeOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	d := startDaemon(t, full, nil)
+	d := startDaemon(t, full)
 	d.many(10)
 	d.eventually("the lines are counted as dropped", func() bool { return len(d.dropped()) == 2 })
 	d.terminate()
@@ -254,7 +250,7 @@ func TestServeOutlivesSignals(t *testing.T) {
 	r, w := pipe(t)
 	var log lines
 	go func() { _, _ = io.Copy(&log, r) }()
-	d := startDaemon(t, w, nil)
+	d := startDaemon(t, w)
 	arrived, proceed := make(chan struct{}), make(chan struct{})
 	d.backend.answer(func(rw http.ResponseWriter, _ *http.Request) {
 		close(arrived)
@@ -327,13 +323,13 @@ func TestAccessLogOnATerminal(t *testing.T) {
 	defer ours.Close()
 	var log lines
 	go func() { _, _ = io.Copy(&log, ours) }()
-	d := startDaemon(t, theirs, nil)
+	d := startDaemon(t, theirs)
 	theirs.Close()
 	d.many(1)
 	d.get("/", "")
 	want := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3} \x1b\[32m200\x1b\[0m +[\d.]+ms [0-9a-f]{12}    GET /x+…\r\n` +
 		`\d\d:\d\d:\d\d\.\d{3} \x1b\[33m401\x1b\[0m +[\d.]+ms 127\.0\.0\.1       GET / missing_token ….*\r\n`)
-	d.world.log = &log
+	d.log = &log
 	d.eventually("both lines, in colour", func() bool { return want.MatchString(log.String()) })
 	for line := range strings.Lines(want.FindString(log.String())) {
 		if n := utf8.RuneCountInString(line) - len("\x1b[32m\x1b[0m\r\n"); n > 100 {
@@ -348,8 +344,8 @@ func TestServeWithFewFiles(t *testing.T) {
 	r, w := pipe(t)
 	var log lines
 	go func() { _, _ = io.Copy(&log, r) }()
-	d := startDaemon(t, w, nil, "sh", "-c", `ulimit -n 64 && exec "$@"`, "sh")
-	d.world.log = &log
+	d := startDaemon(t, w, "sh", "-c", `ulimit -n 64 && exec "$@"`, "sh")
+	d.log = &log
 	d.eventually("a warning", func() bool { return log.count("may have only 64 files open") == 1 })
 	var all sync.WaitGroup
 	for i := range 100 {

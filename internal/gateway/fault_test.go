@@ -34,7 +34,7 @@ func TestPanicsAreAnsweredAndLogged(t *testing.T) {
 		"of the runtime":   {panic: func() { var none *Gateway; none.Now() }, logged: "nil pointer dereference"},
 		"a text":           {panic: func() { panic(canary) }, logged: "a value of type string"},
 		"an error":         {panic: func() { panic(fmt.Errorf("token %s", canary)) }, logged: "a value of type *errors.errorString"},
-		"nil":              {panic: func() { panic(nil) }, logged: "nil argument"}, //nolint:govet // some code does it
+		"nil":              {panic: func() { panic(nil) }, logged: "nil argument"},
 		"within an answer": {begun: true, logged: "a value of type string"},
 		"to abort":         {panic: func() { panic(http.ErrAbortHandler) }, begun: true, quiet: true},
 	} {

@@ -12,6 +12,8 @@ import (
 	"github.com/tykctl/tykctl/internal/telemetry"
 )
 
+const message = telemetry.RequestMessage
+
 // AccessLog writes one line for each request. Faults of the store and of the
 // backend are warnings; what a client did wrong is not.
 func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
@@ -51,7 +53,7 @@ func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 		if x.Err != nil {
 			attrs = append(attrs, slog.String("err", x.Err.Error()))
 		}
-		logger.LogAttrs(context.Background(), level, telemetry.RequestMessage, attrs...)
+		logger.LogAttrs(context.Background(), level, message, attrs...)
 	}
 }
 

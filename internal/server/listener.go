@@ -33,9 +33,9 @@ type cappedListener struct {
 	net.Listener
 	slots  chan struct{}
 	write  time.Duration
-	full   string // what the log says when all slots are taken
+	limit  string // what bounds the connections
 	logger *slog.Logger
-	told   time.Time // when it said so last
+	told   time.Time // when the log last said that all slots are taken
 
 	closing sync.Once
 	closed  chan struct{}
@@ -44,9 +44,9 @@ type cappedListener struct {
 // tellEvery is how often the log may say that all slots are taken.
 const tellEvery = time.Minute
 
-func newCappedListener(l net.Listener, most int, full string, write time.Duration, logger *slog.Logger) *cappedListener {
+func newCappedListener(l net.Listener, most int, limit string, write time.Duration, logger *slog.Logger) *cappedListener {
 	return &cappedListener{
-		Listener: l, slots: make(chan struct{}, most), full: full, write: write, logger: logger,
+		Listener: l, slots: make(chan struct{}, most), limit: limit, write: write, logger: logger,
 		closed: make(chan struct{}),
 	}
 }
@@ -72,7 +72,7 @@ func (l *cappedListener) slot() error {
 	}
 	if now := time.Now(); now.Sub(l.told) > tellEvery {
 		l.told = now
-		l.logger.Warn(l.full, "connections", cap(l.slots))
+		l.logger.Warn("all connections are taken; new clients wait", "limit", l.limit, "connections", cap(l.slots))
 	}
 	select {
 	case l.slots <- struct{}{}:

@@ -74,10 +74,8 @@ func Listen(o Options) (*Server, error) {
 		_ = main.Close()
 		return nil, err
 	}
-	main = newCappedListener(main, o.Connections,
-		"all connections that server.max_connections allows are taken; new clients wait", o.Timeouts.Write, o.Logger)
-	metrics = newCappedListener(metrics, o.MetricsConnections,
-		"all connections to the metrics port are taken; new ones wait", o.Timeouts.Write, o.Logger)
+	main = newCappedListener(main, o.Connections, "server.max_connections", o.Timeouts.Write, o.Logger)
+	metrics = newCappedListener(metrics, o.MetricsConnections, "metrics port", o.Timeouts.Write, o.Logger)
 	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
 }
 

@@ -37,7 +37,7 @@ var (
 
 // NewMetrics makes and registers every metric. version is the program's; logDropped
 // tells how many lines of its log were dropped.
-func NewMetrics(version, goVersion string, logDropped func() uint64) *Metrics {
+func NewMetrics(version, goVersion string, logDropped func() int) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{

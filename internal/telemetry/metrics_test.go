@@ -15,7 +15,7 @@ import (
 // exposed is what a scrape gets when everything has happened once.
 func exposed(t *testing.T) string {
 	t.Helper()
-	m := NewMetrics("v1", "go1", func() uint64 { return 7 })
+	m := NewMetrics("v1", "go1", func() int { return 7 })
 	m.Request(gateway.Exchange{Status: 200, Reason: gateway.ReasonOK, Total: 45 * time.Second, Upstream: 45 * time.Second})
 	m.Redis("take", time.Millisecond, "timeout")
 	out := httptest.NewRecorder()

@@ -37,7 +37,7 @@ type Queue struct {
 	waiting       []byte // whole lines
 	spare         []byte // the other buffer; nil while it is being written
 	before, after int    // lines dropped before and after those that wait, and not yet reported
-	dropped       uint64 // lines, in all
+	dropped       int    // lines, in all
 	writing       bool
 	idle          chan struct{} // closed when writing ends; nil while nobody waits for it
 }
@@ -66,7 +66,7 @@ func (q *Queue) Write(p []byte) (int, error) {
 }
 
 // Dropped returns how many lines were dropped so far.
-func (q *Queue) Dropped() uint64 {
+func (q *Queue) Dropped() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
@@ -98,7 +98,7 @@ func (q *Queue) Flush(timeout time.Duration) bool {
 // lose counts the lines of p as dropped and returns their number.
 func (q *Queue) lose(p []byte) int {
 	n := bytes.Count(p, []byte{'\n'})
-	q.dropped += uint64(n)
+	q.dropped += n
 	return n
 }
 

@@ -60,7 +60,7 @@ func logTo(t *testing.T, s *sink) (q *Queue, say func(format string, args ...any
 	if err != nil {
 		t.Fatal(err)
 	}
-	return q, func(format string, args ...any) { logger.Info(fmt.Sprintf(format, args...)) }
+	return q, func(format string, args ...any) { logger.Info(fmt.Sprintf(format, args...)) } //nolint:sloglint // the test's lines are all different
 }
 
 var missingLines = regexp.MustCompile(`WARN log lines are missing here: .* lines=(\d+)\n`)
@@ -86,13 +86,13 @@ func TestQueueNeverWaits(t *testing.T) {
 		q.Flush(time.Hour)
 
 		told := missingLines.FindAllStringSubmatch(s.String(), -1)
-		if len(told) != 1 || told[0][1] != strconv.FormatUint(dropped, 10) || dropped == 0 {
+		if len(told) != 1 || told[0][1] != strconv.Itoa(dropped) || dropped == 0 {
 			t.Errorf("%d lines were dropped; the log says %q", dropped, told)
 		}
 		next := 0
 		for line := range strings.Lines(s.String()) {
 			if missingLines.MatchString(line) {
-				next += int(dropped)
+				next += dropped
 			} else if next == all && strings.HasSuffix(line, "INFO the last\n") {
 				return
 			} else if !strings.HasSuffix(line, fmt.Sprintf("INFO line %d\n", next)) {

@@ -152,7 +152,7 @@ func TestJSONLines(t *testing.T) {
 }
 
 func TestRequestLinesAllocateLittle(t *testing.T) {
-	for format, most := range map[string]float64{"json": 20, "console": 4} {
+	for format, most := range map[string]float64{"json": 40, "console": 4} {
 		logger, err := NewLogger(NewQueue(io.Discard), "info", format, ColourOff)
 		if err != nil {
 			t.Fatal(err)
