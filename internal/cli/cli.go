@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/telemetry"
 )
 
 // app is what all commands share: the streams, the environment, and the flags
@@ -30,6 +31,7 @@ type app struct {
 	out, err io.Writer
 	environ  func() []string
 	now      func() time.Time
+	ignored  <-chan os.Signal // signals that serve outlives; nil for other commands
 
 	configFile string
 	useEnv     bool
@@ -42,6 +44,7 @@ func Main() int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	defer a.flush()
 	out := &output{to: a.out}
 	a.out = out
 	root := a.root()
@@ -54,6 +57,16 @@ func (a *app) run(ctx context.Context, args []string) int {
 		a.report(err)
 	}
 	return exitCode(err)
+}
+
+// lastLines is how long the end waits for the log's reader.
+const lastLines = time.Second
+
+// flush writes what serve has still to say, also while a panic ends the program.
+func (a *app) flush() {
+	if log, ok := a.err.(*telemetry.Queue); ok {
+		log.Flush(lastLines)
+	}
 }
 
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM, so

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -145,6 +146,33 @@ func TestDrainAnswersWhoIsConnected(t *testing.T) {
 				t.Errorf("serve ended with %v", err)
 			}
 		})
+	}
+}
+
+// Requests that a leaky bucket holds back are ended by a drain, and others are not
+// held back any more.
+func TestDrainEndsWaiting(t *testing.T) {
+	w := start(t, map[string]string{"server.drain_delay": "100ms", "server.drain_timeout": "20s"})
+	key := w.token(grant{limit: 1, window: time.Hour, algorithm: "leaky_bucket", maxDelay: 24 * time.Hour})
+	w.want(w.get("/api/v1/test", key.JWT), 200, "")
+	answers := make(chan reply, 3)
+	for range cap(answers) {
+		go func() { answers <- w.get("/api/v1/test", key.JWT) }()
+	}
+	w.eventually("all are being held back", func() bool { return w.metric("tykctl_in_flight_requests") == "3" && len(w.backend.requests()) == 1 })
+	w.stop()
+	for range cap(answers) {
+		r := <-answers
+		w.want(r, 503, "overloaded")
+		if after, err := strconv.Atoi(r.Header.Get("Retry-After")); err != nil || after < 1 || !r.Close {
+			t.Errorf("Retry-After %q, close %t", r.Header.Get("Retry-After"), r.Close)
+		}
+	}
+	if err := w.end(); err != nil {
+		t.Errorf("serve ended with %v", err)
+	}
+	if n := len(w.backend.requests()); n != 1 {
+		t.Errorf("the backend saw %d requests, want 1", n)
 	}
 }
 

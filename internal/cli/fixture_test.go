@@ -81,6 +81,7 @@ func startAt(t *testing.T, store *redistest.Server, options map[string]string, n
 	if w.in, err = a.open(cfg); err != nil {
 		t.Fatal(err)
 	}
+	w.log.flush = func() { w.in.log.Flush(20 * time.Second) }
 	w.url = scheme(cfg) + "://" + w.in.server.Addr().String()
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
@@ -307,8 +308,9 @@ func (b *backend) requests() []*http.Request {
 
 // lines is a log in JSON that can be read while it is written.
 type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	flush func() // has what was logged written; may be nil
+	mu    sync.Mutex
+	buf   bytes.Buffer
 }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -318,6 +320,9 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 func (l *lines) String() string {
+	if l.flush != nil {
+		l.flush()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()

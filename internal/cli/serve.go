@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -50,6 +50,8 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
+			a.err, a.ignored = telemetry.NewQueue(a.err), outliveSignals()
+			tuneCollector(a.getenv, os.DirFS("/"))
 			if dev {
 				return a.serveDev(ctx, target)
 			}
@@ -83,7 +85,9 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 // installation is a gateway with everything it needs, ready to run.
 type installation struct {
 	version string
+	log     *telemetry.Queue
 	logger  *slog.Logger
+	ignored <-chan os.Signal
 	server  *server.Server
 	ledger  *ledger.Ledger
 	key     jwtauth.Key // that signs; the zero Key if none can
@@ -94,7 +98,11 @@ type installation struct {
 // open wires a gateway as cfg says. The ports are open when it returns; nothing
 // is served before run.
 func (a *app) open(cfg *config.Config) (*installation, error) {
-	logger, err := newLogger(a.err, cfg)
+	log, ok := a.err.(*telemetry.Queue)
+	if !ok {
+		log = telemetry.NewQueue(a.err)
+	}
+	logger, err := newLogger(log, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +122,13 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		return nil, err
 	}
 	backend := upstream.New(upstreamOptions(cfg, logger))
-	o := serverOptions(cfg, logger)
-	o.OnDrain = backend.Drain
+	files := server.ShareFiles(cfg.Server.MaxConnections, cfg.Server.MaxInFlight)
+	if warning := files.Warning(); warning != "" {
+		logger.Warn(warning)
+	}
+	o := serverOptions(cfg, files, logger)
+	draining := make(chan struct{})
+	o.OnDrain = func() { close(draining); backend.Drain() }
 	var gw *gateway.Gateway
 	o.Refuse = func(w http.ResponseWriter, r *http.Request, fault error) { gw.Refuse(w, r, fault) }
 	listeners, err := server.Listen(o)
@@ -129,8 +142,10 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 
 	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
 	name, goVersion := programVersion()
-	metrics := telemetry.NewMetrics(name, goVersion)
-	book := ledger.Open(a.ledgerOptions(cfg, logger, metrics))
+	metrics := telemetry.NewMetrics(name, goVersion, log.Dropped)
+	store := a.ledgerOptions(cfg, logger, metrics)
+	store.Connections = files.Redis
+	book := ledger.Open(store)
 	gw = &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -146,8 +161,10 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 		Now:      a.now,
 		CORS:     policy,
 		Observe:  metrics.Request,
+		Logger:   logger,
+		Draining: draining,
 
-		MaxInFlight: int64(server.Share(cfg.Server.MaxInFlight)),
+		MaxInFlight: int64(files.InFlight),
 	}
 	if cfg.Server.AccessLog {
 		gw.Log = server.AccessLog(logger)
@@ -156,7 +173,8 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	side := http.NewServeMux()
 	side.Handle("GET /metrics", metrics.Handler())
 	return &installation{
-		version: name, logger: logger, server: listeners, ledger: book, key: key,
+		version: name, log: log, logger: logger, ignored: a.ignored,
+		server: listeners, ledger: book, key: key,
 		front: server.WithHealth(metrics.InFlight(gw), ready),
 		side:  side,
 	}, nil
@@ -176,22 +194,28 @@ func unreadable(logger *slog.Logger) func(peer, element string) {
 	}
 }
 
-// ballastSize is that of memory which is never touched, and so costs none. The
-// collector runs when the heap has doubled; ours is so small that this would be ten
-// times a second, and each run delays the requests beside it by a millisecond.
-const ballastSize = 16 << 20
-
 // run serves until ctx ends and everything has finished.
 func (in *installation) run(ctx context.Context) error {
-	ballast := make([]byte, ballastSize)
-	defer runtime.KeepAlive(ballast)
 	watching, stop := context.WithCancel(context.Background()) // on through the drain
 	var watch sync.WaitGroup
 	watch.Go(func() { in.ledger.Watch(watching) })
+	watch.Go(func() { in.noteIgnored(watching) })
 	err := in.server.Run(ctx, in.front, in.side)
 	stop()
 	watch.Wait()
 	return err
+}
+
+// noteIgnored logs the signals that serve outlives, until ctx ends.
+func (in *installation) noteIgnored(ctx context.Context) {
+	for {
+		select {
+		case s := <-in.ignored:
+			in.logger.Warn("signal ignored: the configuration is read at the start only, so restart to change it", "signal", s.String())
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (in *installation) close() {
@@ -210,7 +234,7 @@ func newLogger(w io.Writer, cfg *config.Config) (*slog.Logger, error) {
 	return telemetry.NewLogger(w, cfg.Log.Level, cfg.Log.Format, colour)
 }
 
-func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
+func serverOptions(cfg *config.Config, files server.Files, logger *slog.Logger) server.Options {
 	ip, metricsIP := cfg.Application.IP.String(), cfg.Monitoring.IP.String()
 	if publicSecret(cfg) {
 		ip, metricsIP = loopback, loopback
@@ -222,11 +246,12 @@ func serverOptions(cfg *config.Config, logger *slog.Logger) server.Options {
 			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
 			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
 		},
-		TLS:          server.TLS(cfg.Server.TLS),
-		Connections:  server.Share(cfg.Server.MaxConnections),
-		DrainDelay:   cfg.Server.DrainDelay,
-		DrainTimeout: cfg.Server.DrainTimeout,
-		Logger:       logger,
+		TLS:                server.TLS(cfg.Server.TLS),
+		Connections:        files.Connections,
+		DrainDelay:         cfg.Server.DrainDelay,
+		MetricsConnections: files.Metrics,
+		DrainTimeout:       cfg.Server.DrainTimeout,
+		Logger:             logger,
 	}
 }
 

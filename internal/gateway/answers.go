@@ -33,6 +33,7 @@ const (
 	ReasonUpstreamTimeout     Reason = "upstream_timeout"
 	ReasonUpstreamInvalid     Reason = "upstream_invalid"
 	ReasonClientGone          Reason = "client_gone"
+	ReasonUpstreamError       Reason = "upstream_error" // a 5xx of the backend's own; never in an answer of ours
 	ReasonInternal            Reason = "internal_error" // a fault of this program
 )
 
@@ -59,6 +60,7 @@ var (
 	errRoute      = errors.New("the key may not use this route")
 	errOverloaded = errors.New("server.max_in_flight requests are being served already")
 	errLimited    = errors.New("the key's limit is spent")
+	errDraining   = errors.New("the gateway is shutting down, and the request was being held back by its key's limit")
 )
 
 // answer is what a client is told. The words are for the client; what exactly
@@ -108,7 +110,8 @@ var answers = []struct {
 	{ledger.ErrRecord, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
 	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
-	{errOverloaded, StageRequest, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway has as much to do as it may take on.", retryAfter}},
+	{errOverloaded, StageRequest, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is at capacity.", retryAfter}},
+	{errDraining, StageLimit, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is shutting down.", none}}, // hold sets Retry-After
 	{errRoute, StageRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
 	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for now.", none}},
 

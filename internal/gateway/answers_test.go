@@ -50,6 +50,7 @@ func TestAnswers(t *testing.T) {
 		{ledger.ErrRecord, 503, "store_unavailable", "Retry-After: 1"},
 		{ledger.ErrUnavailable, 503, "store_unavailable", "Retry-After: 1"},
 		{errOverloaded, 503, "overloaded", "Retry-After: 1"},
+		{errDraining, 503, "overloaded", ""},
 		{errRoute, 403, "route_forbidden", `WWW-Authenticate: Bearer realm="tykctl", error="insufficient_scope"`},
 		{errLimited, 429, "rate_limited", ""},
 		{upstream.ErrUnreachable, 502, "upstream_unreachable", ""},

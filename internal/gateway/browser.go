@@ -44,14 +44,11 @@ func answerPreflight(w *recorder, r *http.Request) upstream.Result {
 	return upstream.Result{Status: http.StatusNoContent}
 }
 
-// WriteHeader sets the fields for browsers last, when the backend's own stand beside them.
-func (w *recorder) WriteHeader(status int) {
-	switch p := w.page; {
-	case p == nil || status < http.StatusOK:
-	case p.preflight:
-		p.policy.SetPreflight(w.Header(), p.origin)
-	default:
-		p.policy.Set(w.Header(), p.origin)
+// set says in an answer's header what the page may do with it.
+func (p *page) set(h http.Header) {
+	if p.preflight {
+		p.policy.SetPreflight(h, p.origin)
+	} else {
+		p.policy.Set(h, p.origin)
 	}
-	w.ResponseWriter.WriteHeader(status)
 }

@@ -8,14 +8,15 @@ package gateway
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/tykctl/tykctl/internal/cors"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
-	"github.com/tykctl/tykctl/internal/problem"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
@@ -37,6 +38,12 @@ type Gateway struct {
 	Log func(Exchange)
 	// MaxInFlight is how many requests may be inside ServeHTTP at a time; 0 is no limit.
 	MaxInFlight int64
+	// Logger is where faults of the program itself go, with their stacks; nil is nowhere.
+	Logger *slog.Logger
+
+	// Draining is closed when requests that are held back by their limit must wait
+	// no longer; nil is never.
+	Draining <-chan struct{}
 
 	inFlight atomic.Int64
 }
@@ -53,6 +60,10 @@ type Exchange struct {
 	Redis    time.Duration
 	Delayed  time.Duration // held back because the key's limit spaces its requests
 	Sent     int64         // bytes of the answer's body
+	Received int64         // bytes of the request's body, as far as it was read
+
+	// What the client said, of any length and with any bytes.
+	Host, Proto, UserAgent string
 }
 
 // Overhead is what the gateway itself cost: neither Redis nor the backend, nor a
@@ -107,83 +118,94 @@ type admission struct {
 }
 
 // ServeHTTP takes one request the whole way: inbound, verify, ledger, route,
-// forward; or, from wherever it stops, to its refusal.
+// forward; or, from wherever it stops, to its refusal. A panic on the way is a
+// refusal too, and is logged with its stack.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
 	others := g.inFlight.Add(1) - 1
 	defer g.inFlight.Add(-1)
 
-	req, err := g.Inbound.Read(r)
-	preflight := g.CORS != nil && g.preflight(out, r, &req, err)
-	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
-		err = errOverloaded
-	}
-	var adm admission
-	if err == nil && !preflight {
-		adm, err = g.admit(r.Context(), &req, take)
-	}
-	out.setHeader(&req, &adm)
-	var delayed time.Duration
-	if err == nil {
-		delayed, err = hold(r.Context(), adm.permit.Decision)
-	}
-	var res upstream.Result
-	switch {
-	case preflight:
-		res, err = answerPreflight(out, r), nil
-	case err == nil && req.Asked:
-		res = vouch(out, r, adm.token.APIKey)
-	case err == nil:
-		res, err = g.Upstream.Forward(out, r, outgoing(&req))
-	}
-	x := Exchange{Request: req, Status: res.Status, Reason: ReasonOK}
-	if err != nil {
-		x.Status, x.Reason = g.refuse(out, r, &req, err)
-		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
-			x.Err = err
-		}
-	}
-	x.Upstream, x.Redis, x.Delayed = res.Elapsed, adm.permit.Waited, delayed
-	x.Total, x.Sent = time.Since(start), out.sent
-	g.tell(x, adm.token.APIKey)
-
-	if x.Status == statusClientGone || errors.Is(err, upstream.ErrCut) || untold(r, err) {
+	x, apiKey, whole := g.exchange(out, r, others)
+	x.Host, x.Proto, x.UserAgent = host(r, &x.Request), r.Proto, agent(r)
+	x.Total, x.Sent, x.Received = time.Since(start), out.sent, out.received.Load()
+	g.tell(x, apiKey)
+	if !whole {
 		// The client must not take half an answer for a whole one, nor, if it has
 		// only closed its own side, none for the 200 that net/http would make of it.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// Refuse answers a request whose header could not be read; fault is one of package
-// http1's.
-func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, fault error) {
-	start := time.Now()
-	out := &recorder{ResponseWriter: w}
-	req := g.Inbound.Refused(r)
-	out.setHeader(&req, &admission{})
-	x := Exchange{Request: req, Err: fault}
-	x.Status, x.Reason = g.refuse(out, r, &req, fault)
-	x.Total, x.Sent = time.Since(start), out.sent
-	g.tell(x, "")
+// exchange has one request answered. It reports false if the answer has to be broken off.
+func (g *Gateway) exchange(out *recorder, r *http.Request, others int64) (x Exchange, apiKey string, whole bool) {
+	x.Reason = ReasonOK
+	var adm admission
+	defer func() {
+		if p := recover(); p != nil {
+			whole = g.failed(out, r, &x, &adm, p)
+		}
+	}()
+	var err error
+	x.Request, err = g.Inbound.Read(r)
+	preflight := g.CORS != nil && g.preflight(out, r, &x.Request, err)
+	if err == nil && g.MaxInFlight > 0 && others >= g.MaxInFlight {
+		err = errOverloaded
+	}
+	if err == nil && !preflight {
+		adm, err = g.admit(r.Context(), &x.Request, take)
+	}
+	apiKey, x.Redis = adm.token.APIKey, adm.permit.Waited
+	out.setHeader(&x.Request, &adm)
+	if err == nil {
+		x.Delayed, err = g.hold(out, r, adm.permit.Decision)
+	}
+	var res upstream.Result
+	switch {
+	case preflight:
+		res, err = answerPreflight(out, r), nil
+	case err == nil && x.Request.Asked:
+		res = vouch(out, r, apiKey)
+	case err == nil:
+		res, err = g.Upstream.Forward(out, r, outgoing(&x.Request, &out.received))
+	}
+	x.Status, x.Upstream = res.Status, res.Elapsed
+	switch {
+	case err != nil:
+		x.Status, x.Reason = g.refuse(out, r, &x.Request, err)
+		if !errors.Is(err, errLimited) && !errors.Is(err, errRoute) {
+			x.Err = err
+		}
+	case x.Status >= http.StatusInternalServerError:
+		x.Reason = ReasonUpstreamError
+	}
+	return x, apiKey, x.Status != statusClientGone && !errors.Is(err, upstream.ErrCut) && !untold(r, err)
 }
 
-// untold reports whether a request over HTTP/2 ends with its stream and not with an
-// answer, as RFC 9113, 8.1.1, has it of one whose length is not what it says. That a
-// body is shorter shows only when it is read.
-func untold(r *http.Request, err error) bool {
-	return r.ProtoMajor == 2 && (errors.Is(err, inbound.ErrLength) || errors.Is(err, upstream.ErrBody))
-}
-
-// hold waits until a permit that was granted for later may be used. It tells how
-// long that was; a client that leaves ends it.
-func hold(ctx context.Context, d ratelimit.Decision) (time.Duration, error) {
-	if d.Delay == 0 {
+// hold waits until a permit that was granted for later may be used, and tells how
+// long that was. A client that leaves ends it, and so does a drain: the permit, which
+// cannot be given back because later ones queue behind it, is then the only loss, and
+// Retry-After says when its turn would have been.
+func (g *Gateway) hold(w *recorder, r *http.Request, d ratelimit.Decision) (time.Duration, error) {
+	if d.Delay <= 0 {
 		return 0, nil
 	}
 	start := time.Now()
-	err := d.Wait(ctx)
-	return time.Since(start), err
+	turn := time.NewTimer(d.Delay)
+	defer turn.Stop()
+	select {
+	case <-turn.C:
+		return time.Since(start), nil
+	case <-r.Context().Done():
+		return time.Since(start), r.Context().Err()
+	case <-g.Draining:
+		waited := time.Since(start)
+		left := max(d.Delay-waited, 0)
+		h := w.Header()
+		h["Retry-After"] = []string{strconv.Itoa(int(left/time.Second) + 1)}
+		h["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
+		return waited, errDraining
+	}
 }
 
 // tell says what became of a request to whoever listens.
@@ -208,41 +230,29 @@ func (w *recorder) setHeader(req *inbound.Request, adm *admission) {
 	}
 }
 
-func outgoing(req *inbound.Request) upstream.Outgoing {
+// host is the one that the client asked for, by the word of a trusted proxy if there is one.
+func host(r *http.Request, req *inbound.Request) string {
+	if req.Forwarded.Host != "" {
+		return req.Forwarded.Host
+	}
+	return r.Host
+}
+
+func agent(r *http.Request) string {
+	if values := r.Header["User-Agent"]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func outgoing(req *inbound.Request, received *atomic.Int64) upstream.Outgoing {
 	return upstream.Outgoing{
 		Path: req.Path, Query: req.Query,
 		RequestID:      req.ID,
+		Received:       received,
 		ForwardedFor:   req.Forwarded.For,
 		ForwardedHost:  req.Forwarded.Host,
 		ForwardedProto: req.Forwarded.Proto,
 		Subprotocol:    req.Subprotocol,
-	}
-}
-
-// refuse writes the answer to err, unless there is nobody or no way to tell.
-func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
-	a, _ := answerTo(err)
-	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) || untold(r, err) {
-		return a.status, a.reason
-	}
-	LeaveBody(w, r)
-	h := w.Header()
-	if r.ProtoMajor == 1 && errors.Is(err, inbound.ErrHeader) {
-		h["Connection"] = []string{"close"} // where the next request begins is in doubt
-	}
-	if a.header[0] != "" {
-		h[a.header[0]] = []string{a.header[1]}
-	}
-	_ = problem.New(a.status, string(a.reason), a.detail, req.Path, req.ID).Write(w) // the client may be gone
-	return a.status, a.reason
-}
-
-// LeaveBody lets an answer go out that has no use for the request's body. That may
-// still be on its way, and reading it to keep the connection would let whoever
-// sends it hold up the answer.
-func LeaveBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 && r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	}
 }

@@ -26,6 +26,8 @@ type Options struct {
 	DB         int
 	TLS        bool
 
+	Connections int // to each server at most; 0 is ten for each processor
+
 	Timeout      time.Duration   // the most that Redis may cost one request
 	Prefix       string          // in front of an api_key in a record's name
 	DefaultLimit ratelimit.Limit // what a record leaves open; its Permits do not count
@@ -89,6 +91,7 @@ func newClient(o Options) redis.UniversalClient {
 		ReadTimeout:           o.Timeout,
 		WriteTimeout:          o.Timeout,
 		PoolTimeout:           o.Timeout,
+		PoolSize:              o.Connections,
 		ContextTimeoutEnabled: true,
 
 		// Neither is of use here, and each costs every new connection a round trip.

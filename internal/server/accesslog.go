@@ -3,10 +3,16 @@ package server
 import (
 	"context"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tykctl/tykctl/internal/gateway"
+	"github.com/tykctl/tykctl/internal/telemetry"
 )
+
+const message = telemetry.RequestMessage
 
 // AccessLog writes one line for each request. Faults of the store and of the
 // backend are warnings; what a client did wrong is not.
@@ -19,7 +25,7 @@ func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 		if !logger.Enabled(context.Background(), level) {
 			return
 		}
-		attrs := make([]slog.Attr, 0, 13)
+		attrs := make([]slog.Attr, 0, 17)
 		attrs = append(attrs,
 			slog.Int("status", x.Status),
 			slog.String("reason", string(x.Reason)),
@@ -36,6 +42,10 @@ func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 			slog.Float64("upstream_ms", milliseconds(x.Upstream)),
 			slog.Float64("redis_ms", milliseconds(x.Redis)),
 			slog.Int64("bytes", x.Sent),
+			slog.Int64("bytes_in", x.Received),
+			slog.String("host", loggable(x.Host, maxHost)),
+			slog.String("proto", x.Proto),
+			slog.String("user_agent", loggable(x.UserAgent, maxAgent)),
 		)
 		if x.Delayed > 0 {
 			attrs = append(attrs, slog.Float64("delayed_ms", milliseconds(x.Delayed)))
@@ -43,8 +53,34 @@ func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 		if x.Err != nil {
 			attrs = append(attrs, slog.String("err", x.Err.Error()))
 		}
-		logger.LogAttrs(context.Background(), level, "request", attrs...)
+		logger.LogAttrs(context.Background(), level, message, attrs...)
 	}
+}
+
+// The longest host and user agent that are logged, in bytes before escaping.
+const (
+	maxHost  = 255 // of a name in DNS
+	maxAgent = 256
+)
+
+// loggable is s, cut with … behind most bytes, and with whatever is not printable
+// escaped as in Go and JSON.
+func loggable(s string, most int) string {
+	end := ""
+	if len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s, end = s[:most], "…"
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			quoted := strconv.AppendQuote(make([]byte, 0, len(s)+16), s)
+			// Quotes and backslashes are printable, and are left to the log's format.
+			return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(string(quoted[1:len(quoted)-1])) + end
+		}
+	}
+	return s + end
 }
 
 // milliseconds keeps microseconds, in one unit so that lines can be compared.

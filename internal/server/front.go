@@ -1,9 +1,12 @@
 package server
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/gateway"
 )
 
 // front is around every handler of the main port: it says when a connection ends,
@@ -11,6 +14,7 @@ import (
 // stall do not.
 func (s *Server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.logPanic()
 		s.newcomers.served(r)
 		if s.draining.Load() {
 			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
@@ -33,6 +37,19 @@ func (s *Server) front(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// logPanic logs a panic that nothing else has caught, in place of the servers: they
+// would print its value, which may be a secret. Then it breaks the answer off.
+func (s *Server) logPanic() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		gateway.LogPanic(s.opts.Logger, p)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // breakOff resets the connection when a handler gives an answer up. To HTTP/1.0 the

@@ -33,6 +33,7 @@ type cappedListener struct {
 	net.Listener
 	slots  chan struct{}
 	write  time.Duration
+	limit  string // what bounds the connections
 	logger *slog.Logger
 	told   time.Time // when the log last said that all slots are taken
 
@@ -43,9 +44,9 @@ type cappedListener struct {
 // tellEvery is how often the log may say that all slots are taken.
 const tellEvery = time.Minute
 
-func newCappedListener(l net.Listener, most int, write time.Duration, logger *slog.Logger) *cappedListener {
+func newCappedListener(l net.Listener, most int, limit string, write time.Duration, logger *slog.Logger) *cappedListener {
 	return &cappedListener{
-		Listener: l, slots: make(chan struct{}, most), write: write, logger: logger,
+		Listener: l, slots: make(chan struct{}, most), limit: limit, write: write, logger: logger,
 		closed: make(chan struct{}),
 	}
 }
@@ -71,7 +72,7 @@ func (l *cappedListener) slot() error {
 	}
 	if now := time.Now(); now.Sub(l.told) > tellEvery {
 		l.told = now
-		l.logger.Warn("all connections that server.max_connections allows are taken; new clients wait", "connections", cap(l.slots))
+		l.logger.Warn("all connections are taken; new clients wait", "limit", l.limit, "connections", cap(l.slots))
 	}
 	select {
 	case l.slots <- struct{}{}:

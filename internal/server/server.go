@@ -28,13 +28,15 @@ type Timeouts struct {
 
 // Options are what Listen and Run need.
 type Options struct {
-	Addr         string // of the gateway, host:port; port 0 picks a free one
-	MetricsAddr  string
-	TLS          TLS // of the gateway; the metrics have none
-	Timeouts     Timeouts
-	Connections  int           // at most at a time on the main port
-	DrainDelay   time.Duration // still serving, no longer ready
-	DrainTimeout time.Duration // no new connections, finishing what is under way
+	Addr        string // of the gateway, host:port; port 0 picks a free one
+	MetricsAddr string
+	TLS         TLS // of the gateway; the metrics have none
+	Timeouts    Timeouts
+	Connections int // at most at a time on the main port
+	// MetricsConnections are those on the metrics port.
+	MetricsConnections int
+	DrainDelay         time.Duration // still serving, no longer ready
+	DrainTimeout       time.Duration // no new connections, finishing what is under way
 	// OnDrain is called when new connections are about to be taken no more: it must
 	// end what does not end by itself, such as WebSockets.
 	OnDrain func()
@@ -75,7 +77,8 @@ func Listen(o Options) (*Server, error) {
 		_ = main.Close()
 		return nil, err
 	}
-	main = newCappedListener(main, o.Connections, o.Timeouts.Write, o.Logger)
+	main = newCappedListener(main, o.Connections, "server.max_connections", o.Timeouts.Write, o.Logger)
+	metrics = newCappedListener(metrics, o.MetricsConnections, "metrics port", o.Timeouts.Write, o.Logger)
 	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
 }
 
@@ -100,7 +103,10 @@ func (s *Server) Ready() error {
 // It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	front := s.newFronts(gateway)
-	side := s.newHTTP(metrics)
+	side := s.newHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.logPanic()
+		metrics.ServeHTTP(w, r)
+	}))
 	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
 	failed := make(chan error, 2)
 	go func() { failed <- front.serve(s.main) }()

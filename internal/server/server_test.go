@@ -26,8 +26,8 @@ func run(t *testing.T, handler http.HandlerFunc, change func(*Options)) (s *Serv
 	t.Helper()
 	o := Options{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0",
-		Timeouts:     Timeouts{ReadHeader: late, Read: late, Write: late, Idle: late},
-		Connections:  100,
+		Timeouts:    Timeouts{ReadHeader: late, Read: late, Write: late, Idle: late},
+		Connections: 100, MetricsConnections: 10,
 		DrainTimeout: late,
 		OnDrain:      func() {},
 		Logger:       slog.New(slog.DiscardHandler),
@@ -267,11 +267,60 @@ func TestAnAnswerThatIsGivenUpHasNoCleanEnd(t *testing.T) {
 	}
 }
 
-func TestShareIsUnderAThirdOfTheDescriptors(t *testing.T) {
-	if got := Share(7); got != 7 {
-		t.Errorf("%d, want what was set", got)
+// Whatever panics is in the log, with its stack and without its value, which net/http
+// would print.
+func TestPanicsAreLogged(t *testing.T) {
+	const secret = "s3cret-c4nary"
+	for name, tt := range map[string]struct {
+		files  TLS
+		fields string
+	}{
+		"plain":     {},
+		"not plain": {fields: "Pragma: x\r\n"},
+		"TLS":       {files: pair(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			s, stop := run(t, func(http.ResponseWriter, *http.Request) { panic(secret) }, func(o *Options) {
+				o.TLS, o.Logger = tt.files, slog.New(slog.NewTextHandler(&log, nil))
+			})
+			c := dial(t, s, "")
+			if tt.files != (TLS{}) {
+				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+			}
+			if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"+tt.fields+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := io.ReadAll(c); len(answer) > 0 {
+				t.Errorf("%q, %v", answer, err)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			text := log.String()
+			if !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "server_test.go") || strings.Contains(text, secret) {
+				t.Errorf("log: %s", text)
+			}
+		})
 	}
-	if got := Share(0); got < 1 || got > descriptors()/3 {
-		t.Errorf("%d of %d", got, descriptors())
+}
+
+func TestFilesLeaveRoom(t *testing.T) {
+	for _, limit := range []int{64, 128, 256, 1024, 65536, manyDescriptors} {
+		f := shareFiles(limit, 0, 0)
+		// The worst: every client has a request under way by one way to the backend, after
+		// as many have left their connections idle on the other.
+		if need := f.Connections + 2*f.InFlight + f.Metrics + 2*f.Redis + ownFiles; need > limit || f.Connections < limit/8 {
+			t.Errorf("of %d files %d may be needed: %+v", limit, need, f)
+		}
+		if warned := f.Warning() != ""; warned != (limit < 1024) {
+			t.Errorf("%d files: %q", limit, f.Warning())
+		}
+	}
+	if f := shareFiles(1024, 7, 8); f.Connections != 7 || f.InFlight != 8 || f.Warning() != "" {
+		t.Errorf("%+v, %q; want what was set", f, f.Warning())
+	}
+	if f := shareFiles(1024, 1000, 8); f.Warning() == "" {
+		t.Error("no warning of more connections than files")
 	}
 }

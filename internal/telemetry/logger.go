@@ -7,10 +7,12 @@ package telemetry
 import (
 	"io"
 	"log/slog"
-	"time"
+	"os"
+	"sync"
 
 	"github.com/charmbracelet/log"
 	"github.com/muesli/termenv"
+	"golang.org/x/term"
 )
 
 // Colour says whether the console log is coloured.
@@ -26,28 +28,69 @@ const (
 )
 
 // NewLogger makes the program's log: level is one of debug, info, warn, error
-// and fatal, format json or console. Unknown values are errors.
+// and fatal, format json or console. Unknown values are errors. Behind a [Queue] the
+// log says itself when lines were dropped, and a terminal is looked for beyond it.
 func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, error) {
 	threshold, err := log.ParseLevel(level)
 	if err != nil {
 		return nil, err
 	}
-	opts := log.Options{Level: threshold, ReportTimestamp: true, TimeFormat: consoleTime}
-	if format == jsonFormat {
-		opts.Formatter, opts.TimeFormat = log.JSONFormatter, time.RFC3339Nano
+	queue, ok := w.(*Queue)
+	if !ok {
+		return slog.New(newHandler(&serial{w: w}, w, threshold, format, colour)), nil
 	}
+	notes := slog.New(newHandler(&queue.notes, queue.to, threshold, format, colour))
+	queue.remark = func(lines int) {
+		notes.Warn("log lines are missing here: they could not be written in time", "lines", lines)
+	}
+	return slog.New(newHandler(queue, queue.to, threshold, format, colour)), nil
+}
+
+// newHandler makes what formats records and writes them to w, for end to show.
+func newHandler(w, end io.Writer, threshold log.Level, format string, colour Colour) slog.Handler {
+	if format == jsonFormat {
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(threshold), ReplaceAttr: lowerLevel})
+	}
+	opts := log.Options{Level: threshold, ReportTimestamp: true, TimeFormat: consoleTime}
 	// Hidden from the logger, which would ask a terminal for its colours and wait ten
 	// seconds for one that does not answer.
 	logger := log.NewWithOptions(struct{ io.Writer }{w}, opts)
-	switch colour {
-	case ColourOff:
-		logger.SetColorProfile(termenv.Ascii)
-	case ColourOn:
-		if !termenv.EnvNoColor() {
-			logger.SetColorProfile(termenv.ANSI256)
-		}
-	case ColourAuto:
-		logger.SetColorProfile(termenv.NewOutput(w).EnvColorProfile())
+	profile := colour.profile(end)
+	logger.SetColorProfile(profile)
+	file, ok := end.(*os.File)
+	return &requestHandler{
+		Handler: logger, w: w, colour: profile != termenv.Ascii,
+		terminal: ok && term.IsTerminal(int(file.Fd())),
 	}
-	return slog.New(logger), nil
+}
+
+// lowerLevel names levels as the configuration does, in lower case.
+func lowerLevel(groups []string, a slog.Attr) slog.Attr {
+	if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && a.Key == slog.LevelKey {
+		a.Value = slog.StringValue(log.Level(level).String())
+	}
+	return a
+}
+
+// serial has writes come one at a time.
+type serial struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *serial) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}
+
+// profile is how the console log is coloured that ends in w.
+func (c Colour) profile(w io.Writer) termenv.Profile {
+	switch {
+	case c == ColourOn && !termenv.EnvNoColor():
+		return termenv.ANSI256
+	case c == ColourAuto:
+		return termenv.NewOutput(w).EnvColorProfile()
+	}
+	return termenv.Ascii
 }

@@ -32,55 +32,60 @@ type Metrics struct {
 // fine resolves what the gateway and Redis cost; coarse what backends take.
 var (
 	fine   = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5}
-	coarse = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	coarse = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 )
 
-// NewMetrics makes and registers every metric. version is the program's.
-func NewMetrics(version, goVersion string) *Metrics {
+// NewMetrics makes and registers every metric. version is the program's; logDropped
+// tells how many lines of its log were dropped.
+func NewMetrics(version, goVersion string, logDropped func() int) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tykctl_requests_total",
-			Help: "Requests answered, by status code and reason.",
+			Help: "Requests answered, by status code and by the reason that stands in the access log.",
 		}, []string{"code", "reason"}),
-		total:    histogram("tykctl_request_duration_seconds", "From the request's header to the end of the answer.", coarse),
-		upstream: histogram("tykctl_upstream_duration_seconds", "Of that, the backend's part: from sending on to the end of its answer.", coarse),
-		overhead: histogram("tykctl_overhead_seconds", "Of that, what was neither the backend nor Redis.", fine),
+		total:    histogram("tykctl_request_duration_seconds", "Time from the request's header to the end of the response.", coarse),
+		upstream: histogram("tykctl_upstream_duration_seconds", "Time the backend took for a request: from forwarding it to the end of the response.", coarse),
+		overhead: histogram("tykctl_overhead_seconds", "Time the gateway itself added to a request: neither the backend, nor Redis, nor a delay that the key's limit asked for.", fine),
 		redis: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tykctl_redis_duration_seconds",
-			Help: "One exchange with Redis, by what it was for.", Buckets: fine,
+			Help: "Time of one exchange with Redis, by what it was for.", Buckets: fine,
 		}, []string{"op"}),
 		redisErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tykctl_redis_errors_total",
-			Help: "Exchanges with Redis that failed, by what they were for and how.",
+			Help: "Exchanges with Redis that failed, by what they were for and by the kind of failure.",
 		}, []string{"op", "kind"}),
 		redisUp: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_up", Help: "1 while Redis answers.",
+			Name: "tykctl_redis_up", Help: "1 if Redis answered when the gateway last checked, else 0.",
 		}),
 		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_breaker_open", Help: "1 while requests do not wait for Redis, because it has not answered.",
+			Name: "tykctl_redis_breaker_open", Help: "1 while the gateway does not wait for Redis because it stopped answering, else 0.",
 		}),
 		localMode: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_local_mode", Help: "1 while requests are served without Redis.",
+			Name: "tykctl_redis_local_mode", Help: "1 while the gateway serves requests without Redis (redis.on_failure is local), else 0.",
 		}),
-		batch: histogram("tykctl_limiter_batch_size", "Requests that shared one exchange with the limiter's store.",
+		batch: histogram("tykctl_limiter_batch_size", "Number of requests that shared one exchange with Redis to take their permits.",
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256}),
 		localDenials: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tykctl_limiter_local_denials_total",
-			Help: "Requests refused from local knowledge that a limit is spent.",
+			Help: "Requests refused without asking Redis, because the key was known to have no permits left.",
 		}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_in_flight_requests", Help: "Requests being served now.",
+			Name: "tykctl_in_flight_requests", Help: "Requests being served at the moment.",
 		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "tykctl_build_info", Help: "Always 1; the labels say what is running.",
+		Name: "tykctl_build_info", Help: "Always 1; the labels hold the version of the gateway and of Go.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": goVersion},
 	})
 	build.Set(1)
+	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tykctl_log_dropped_total",
+		Help: "Log lines dropped because they could not be written in time or at all.",
+	}, func() float64 { return float64(logDropped()) })
 	m.registry.MustRegister(
 		m.requests, m.total, m.upstream, m.overhead, m.redis, m.redisErrors, m.redisUp, m.breakerOpen, m.localMode,
-		m.batch, m.localDenials, m.inFlight, build,
+		m.batch, m.localDenials, m.inFlight, build, lost,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

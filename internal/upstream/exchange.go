@@ -21,7 +21,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 	var b *body
 	var short []byte // a body that goes along with the header
 	if r.ContentLength != 0 {
-		b = newBody(w, r, &u.opts)
+		b = newBody(w, r, &u.opts, out.Received)
 	}
 	if 0 < r.ContentLength && r.ContentLength <= inlineBody && len(r.Trailer) == 0 {
 		// Read before a connection is taken: a slow client must not hold one, nor

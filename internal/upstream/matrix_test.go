@@ -38,7 +38,7 @@ var scenarios = map[string]pauses{
 	"nobody pauses":                         {},
 	"everybody pauses as long as they may":  {client: clientMay, header: headerMay, within: withinMay, takes: time.Hour},
 	"the client takes its time":             {takes: 24 * time.Hour},
-	"the client pauses too long":            {client: clientMayNot, want: ErrBody},
+	"the client pauses too long":            {client: clientMayNot, want: ErrBodyTimeout},
 	"the backend is slow to take":           {backend: headerMay},
 	"the backend is too slow to take":       {backend: headerMayNot, want: ErrTimeout},
 	"the header comes late":                 {header: headerMay},
@@ -47,7 +47,7 @@ var scenarios = map[string]pauses{
 	"the answer pauses too long":            {within: withinMayNot, want: ErrTimeout, cut: true},
 	"early, nobody pauses":                  {early: true},
 	"early, everybody pauses":               {early: true, client: clientMay, backend: withinMay, within: withinMay, takes: time.Hour},
-	"early, the client pauses too long":     {early: true, client: clientMayNot, want: ErrBody},
+	"early, the client pauses too long":     {early: true, client: clientMayNot, want: ErrBodyTimeout},
 	"early, the backend is slow to take":    {early: true, backend: withinMay},
 	"early, it is too slow to take":         {early: true, backend: withinMayNot, want: ErrTimeout, cut: true},
 	"early, the answer pauses too long":     {early: true, within: withinMayNot, want: ErrTimeout, cut: true},
@@ -111,7 +111,7 @@ func (p pauses) check(t *testing.T, w way, size int, chunked bool, piece int, de
 		if p.cut {
 			p.want, p.cut = nil, false // pings watch over it
 		}
-		if p.early && w.front != "http1" && w.front != "net/http" && errors.Is(p.want, ErrBody) {
+		if p.early && w.front != "http1" && w.front != "net/http" && errors.Is(p.want, ErrBodyTimeout) {
 			p.want = nil // a conversation
 		}
 	}
@@ -130,7 +130,7 @@ func (p pauses) check(t *testing.T, w way, size int, chunked bool, piece int, de
 	if !errors.Is(got, p.want) || p.want == nil && got != nil {
 		t.Fatalf("%v, want %v", got, p.want)
 	}
-	if p.want != nil && !errors.Is(p.want, ErrBody) && errors.Is(got, ErrCut) != p.cut {
+	if p.want != nil && !errors.Is(p.want, ErrBodyTimeout) && errors.Is(got, ErrCut) != p.cut {
 		t.Errorf("%v, want it cut off: %t", got, p.cut)
 	}
 	if whole := len(body) == 3*piece; whole != (p.want == nil) {

@@ -29,7 +29,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	defer wait.end()
 	var b *body
 	if r.ContentLength != 0 {
-		b = newBody(w, r, &u.opts)
+		b = newBody(w, r, &u.opts, out.Received)
 		b.turns = wait
 	}
 	own := maps.Clone(w.Header())

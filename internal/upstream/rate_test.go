@@ -73,7 +73,7 @@ func TestLeastRateOfABody(t *testing.T) {
 				if tt.change != nil {
 					tt.change(r, nil)
 				}
-				b := newBody(client, r, &Options{BodyTimeout: 30 * second, MinBodyRate: tt.rate})
+				b := newBody(client, r, &Options{BodyTimeout: 30 * second, MinBodyRate: tt.rate}, nil)
 				if tt.change != nil {
 					tt.change(r, b)
 				}
@@ -86,7 +86,10 @@ func TestLeastRateOfABody(t *testing.T) {
 				if lived := time.Since(begun); (err == nil) != (tt.lives == 0) || err != nil && lived != tt.lives {
 					t.Errorf("it ends after %v: %v", lived, err)
 				}
-				if fault := classify(t.Context(), err, b.fault()); err != nil && !errors.Is(fault, ErrBodyTimeout) {
+				if err == nil {
+					return
+				}
+				if fault := classify(t.Context(), err, b.fault()); !errors.Is(fault, ErrBodyTimeout) {
 					t.Errorf("it is %v", fault)
 				}
 			})

@@ -37,6 +37,8 @@ type body struct {
 	request *http.Request
 	trailer http.Header // what the client declared, with values once the body has ended; nil if nothing
 
+	received *atomic.Int64 // bytes; may be nil
+
 	reading sync.Mutex // held by Read
 	rate    bodyRate
 
@@ -45,14 +47,14 @@ type body struct {
 	stopped bool
 }
 
-func newBody(w http.ResponseWriter, r *http.Request, o *Options) *body {
+func newBody(w http.ResponseWriter, r *http.Request, o *Options, received *atomic.Int64) *body {
 	left := o.MaxBody
 	if left == 0 {
 		left = math.MaxInt64 - 1
 	}
 	b := &body{
 		Reader: r.Body, limit: o.MaxBody, left: left, client: http.NewResponseController(w), timeout: o.BodyTimeout,
-		http2: r.ProtoMajor == 2, request: r, trailer: maps.Clone(r.Trailer),
+		http2: r.ProtoMajor == 2, request: r, trailer: maps.Clone(r.Trailer), received: received,
 	}
 	b.rate.least.Store(leastRate(r, o))
 	return b
@@ -77,6 +79,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	start := time.Now()
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	if b.received != nil {
+		b.received.Add(int64(n))
+	}
 	slow := b.rate.took(n, time.Since(start))
 	wanted := b.pause()
 	if err == nil && slow != nil {

@@ -19,6 +19,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,6 +62,8 @@ type Outgoing struct {
 	// Subprotocol is what a WebSocket's client is told that was selected when the
 	// backend selects none; "" leaves that to the backend.
 	Subprotocol string
+	// Received, if set, counts the bytes read of the request's body.
+	Received *atomic.Int64
 }
 
 // Result is what came of a request.

@@ -1,0 +1,59 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tykctl/tykctl/internal/inbound"
+	"github.com/tykctl/tykctl/internal/problem"
+	"github.com/tykctl/tykctl/internal/upstream"
+)
+
+// Refuse answers a request whose header could not be read; fault is one of package
+// http1's.
+func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, fault error) {
+	start := time.Now()
+	out := &recorder{ResponseWriter: w}
+	req := g.Inbound.Refused(r)
+	out.setHeader(&req, &admission{})
+	x := Exchange{Request: req, Err: fault}
+	x.Status, x.Reason = g.refuse(out, r, &req, fault)
+	x.Total, x.Sent = time.Since(start), out.sent
+	g.tell(x, "")
+}
+
+// untold reports whether a request over HTTP/2 ends with its stream and not with an
+// answer, as RFC 9113, 8.1.1, has it of one whose length is not what it says. That a
+// body is shorter shows only when it is read.
+func untold(r *http.Request, err error) bool {
+	return r.ProtoMajor == 2 && (errors.Is(err, inbound.ErrLength) || errors.Is(err, upstream.ErrBody))
+}
+
+// refuse writes the answer to err, unless there is nobody or no way to tell.
+func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
+	a, _ := answerTo(err)
+	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) || untold(r, err) {
+		return a.status, a.reason
+	}
+	LeaveBody(w, r)
+	h := w.Header()
+	if r.ProtoMajor == 1 && errors.Is(err, inbound.ErrHeader) {
+		h["Connection"] = []string{"close"} // where the next request begins is in doubt
+	}
+	if a.header[0] != "" {
+		h[a.header[0]] = []string{a.header[1]}
+	}
+	_ = problem.New(a.status, string(a.reason), a.detail, req.Path, req.ID).Write(w) // the client may be gone
+	return a.status, a.reason
+}
+
+// LeaveBody lets an answer go out that has no use for the request's body. That may
+// still be on its way, and reading it to keep the connection would let whoever
+// sends it hold up the answer.
+func LeaveBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	}
+}
