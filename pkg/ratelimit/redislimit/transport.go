@@ -103,7 +103,7 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 		case broken != nil:
 			// Behind a reply that is none, the next ones may be answers to others.
 			c.reply, c.err = answer{}, broken
-		case errors.Is(c.err, ErrReply):
+		case errors.Is(c.err, ErrReply) && !errors.Is(c.err, ErrState):
 			broken = c.err
 		}
 	}
@@ -113,7 +113,7 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 // read takes in what became of the command.
 func (c *call) read(cmd charge) {
 	if err := cmd.Err(); err != nil {
-		c.reply, c.err = answer{}, fmt.Errorf("redislimit: %w", err)
+		c.reply, c.err = answer{}, fmt.Errorf("redislimit: %w", c.stateFault(err))
 		return
 	}
 	c.reply, c.err = c.answer(cmd.Val())
