@@ -105,7 +105,10 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 	if err != nil {
 		return err
 	}
-	book := openStore(cfg)
+	book, err := openStore(cfg)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = book.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
 	defer cancel()

@@ -93,7 +93,7 @@ func (l *Ledger) entry(apiKey string, get *redis.StringCmd, ttl *redis.DurationC
 	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}
 	raw, err := get.Result()
 	switch {
-	case errors.Is(err, redis.Nil):
+	case noSuchKey(err):
 		return e, ErrUnknown
 	case err != nil:
 		if err = l.fault(apiKey, err); !errors.Is(err, ErrRecord) {

@@ -46,7 +46,7 @@ func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 			var usages []ratelimit.Usage
 			usages, failed = l.usages(ctx, page)
 			for i, u := range usages {
-				top.enter(Standing{page[i].Key, u})
+				top.enter(Standing{APIKey: page[i].Key, Usage: u})
 			}
 		})
 		return nil

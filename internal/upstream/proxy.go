@@ -26,6 +26,7 @@ func newProxy(o Options, dialer *net.Dialer) httputil.ReverseProxy {
 			}
 			return &patient{nc, o.ResponseTimeout}, nil
 		},
+		TLSClientConfig:        o.TLS,
 		TLSHandshakeTimeout:    o.ConnectTimeout,
 		ResponseHeaderTimeout:  o.ResponseTimeout,
 		ExpectContinueTimeout:  time.Second,

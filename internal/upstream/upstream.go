@@ -13,6 +13,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,6 +42,7 @@ type Options struct {
 	ResponseTimeout time.Duration
 	BodyTimeout     time.Duration // how long the client may pause within a request's body
 	MaxBody         int64         // bytes of a request's body; 0 is no limit
+	TLS             *tls.Config   // for an https target; nil is crypto/tls's default
 	Logger          *slog.Logger
 }
 

@@ -88,6 +88,7 @@ type call struct {
 	// Permits of the key that were refused from memory, for Redis to count.
 	elsewhere int64
 	whole     bool // send the script itself: Redis does not know it
+	trial     bool // nobody waits for it
 
 	// The command's arguments; those of args point at the others.
 	names   [2]string

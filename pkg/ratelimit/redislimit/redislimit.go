@@ -18,6 +18,7 @@
 package redislimit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -266,6 +267,20 @@ func (l *Limiter) UsageOfEach(ctx context.Context, subjects []Subject) ([]rateli
 		usages[i], errs[i] = sights[i].usage(), sights[i].err
 	}
 	return usages, errs
+}
+
+// Try finds out whether permits can be taken now: it takes one of key, which should
+// be no client's, and compares guard, whatever comes of either. It waits behind no
+// other caller, and Options.Observe is not told. Cost: one round trip, and a counter
+// that lives as long as the limit's window. The error is as for Take.
+func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) error {
+	if err := limit.Validate(); err != nil {
+		return err
+	}
+	taking := &call{question: question{key: key, limit: limit}, n: 1, trial: true}
+	comparing := &call{question: question{key: key, limit: limit, guard: guard, guarded: true}, trial: true}
+	l.settle(ctx, l.gathererOf(ctx, key).clock, []*call{taking, comparing})
+	return cmp.Or(taking.err, comparing.err)
 }
 
 // Reset forgets what was taken and refused of key under the limit's algorithm, as

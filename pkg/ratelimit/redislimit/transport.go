@@ -83,7 +83,7 @@ func (l *Limiter) send(ctx context.Context, calls []*call) {
 	} else {
 		err = l.pipeline(ctx, calls)
 	}
-	if l.options.Observe != nil {
+	if l.options.Observe != nil && !calls[0].trial {
 		l.options.Observe(exchangeOf(calls, time.Since(begun), err))
 	}
 }
