@@ -126,7 +126,7 @@ var sentences = map[string]string{
 	"readonly":    "redis is a replica, which refuses to write: name its master, or the Sentinels with redis.master_name",
 	"misconf":     "redis cannot write to its disk and refuses to write at all: see its log, the disk may be full",
 	"noperm":      "redis' user lacks a right: 'tykctl doctor' says which, and how to grant it",
-	"noauth":      "redis does not accept the user or the password: see redis.username and redis.password",
+	"noauth":      "redis does not accept the user or the password: check redis.username and redis.password",
 	"loading":     "redis is loading its data: wait",
 	"clusterdown": "the cluster is down: see CLUSTER INFO",
 	"masterdown":  "redis is a replica that has lost its master: name the master, or the Sentinels with redis.master_name",
@@ -147,7 +147,7 @@ func Explain(kind string) string { return sentences[kind] }
 func sentence(err error) string {
 	switch k := Kind(err); {
 	case AtSentinel(err) && k == "noauth":
-		return "a sentinel does not accept the user or the password: see redis.sentinel_username and redis.sentinel_password"
+		return "a sentinel does not accept the user or the password: check redis.sentinel_username and redis.sentinel_password"
 	case AtSentinel(err) && k != "sentinel":
 		return "no sentinel can be asked for redis' address"
 	case sentences[k] != "":

@@ -38,3 +38,4 @@ func pair(t *testing.T) TLS {
 		}
 	}
 	return files
+}

@@ -271,15 +271,17 @@ func (l *Limiter) UsageOfEach(ctx context.Context, subjects []Subject) ([]rateli
 
 // Try finds out whether permits can be taken now: it takes one of key, which should
 // be no client's, and compares guard, whatever comes of either. It waits behind no
-// other caller, and Options.Observe is not told. Cost: one round trip, and a counter
-// that lives as long as the limit's window. The error is as for Take.
+// other caller, and Options.Observe is not told. It leaves nothing behind, unless the
+// user of Redis may not delete: then a counter, until the limit's window is over.
+// Cost: one round trip. The error is as for Take.
 func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) error {
 	if err := limit.Validate(); err != nil {
 		return err
 	}
 	taking := &call{question: question{key: key, limit: limit}, n: 1, trial: true}
 	comparing := &call{question: question{key: key, limit: limit, guard: guard, guarded: true}, trial: true}
-	l.settle(ctx, l.gathererOf(ctx, key).clock, []*call{taking, comparing})
+	forgetting := &call{question: question{key: key, limit: limit}, reset: true, trial: true}
+	l.settle(ctx, l.gathererOf(ctx, key).clock, []*call{taking, comparing, forgetting})
 	return cmp.Or(taking.err, comparing.err)
 }
 
