@@ -173,6 +173,9 @@ func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 
 // recordJSON is a record as it stands, or in quotes if it is not JSON.
 func recordJSON(e ledger.Entry) json.RawMessage {
+	if len(e.Raw) > ledger.MaxRecord {
+		e.Raw = strings.ToValidUTF8(e.Raw[:ledger.MaxRecord], "") + "…"
+	}
 	if json.Valid([]byte(e.Raw)) {
 		return json.RawMessage(e.Raw)
 	}
@@ -261,6 +264,9 @@ func readable(m jsonobject.Member, now time.Time) string {
 	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return moment(t, now)
+		}
+		if m.Name == "label" {
+			return ledger.CutLabel(text)
 		}
 		return text
 	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:

@@ -356,6 +356,9 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 		return "", err
 	}
 	name := l.recordKey(g.APIKey)
+	if err := checkSize(string(raw), &g.Label); err != nil {
+		return name, err
+	}
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
