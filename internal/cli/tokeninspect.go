@@ -92,6 +92,7 @@ type inspection struct {
 	Verdict   gateway.Verdict `json:"verdict"`
 
 	entry   ledger.Entry
+	broken  error // why there is no usage, if what is counted is the reason
 	away    error // why there is no entry, if Redis is the reason
 	request string
 }
@@ -168,6 +169,8 @@ func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 		i.Usage = new(reportUsage(i.APIKey, u))
 	} else if errors.Is(err, ledger.ErrUnavailable) {
 		i.away = err
+	} else {
+		i.broken = err
 	}
 }
 
@@ -202,6 +205,7 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 		s.row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
 		if i.entry.Problem != nil {
 			s.mark(s.paint(red, "✗"), "unusable", i.entry.Problem.Error())
+			s.row("", "→ write it anew, or revoke it")
 		}
 	case i.away != nil:
 		s.title("record")
@@ -216,6 +220,10 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 			name, text, _ := strings.Cut(line, ":")
 			s.row(name, strings.TrimSpace(text))
 		}
+	}
+	if i.broken != nil {
+		s.title("usage")
+		s.mark(s.paint(red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.broken, i.APIKey))
 	}
 	s.verdict(i)
 	return s.err
