@@ -19,8 +19,14 @@ var ErrReply = errors.New("redislimit: malformed reply")
 
 // ErrState is wrapped by the error for a key of which Redis holds something else
 // under the name of a counter or a state: a text, a list, a number below zero.
-// Nothing was granted. Other keys are not concerned. [Limiter.Reset] removes it.
-var ErrState = fmt.Errorf("%w: what Redis counts for the key is no number", ErrReply)
+// Nothing was granted. Other keys are not concerned. [Limiter.Reset] removes it. It
+// wraps ErrReply.
+var ErrState error = stateError{}
+
+type stateError struct{}
+
+func (stateError) Error() string { return "redislimit: not a limit's state" }
+func (stateError) Unwrap() error { return ErrReply }
 
 // stateFault turns what a script met at the names of a key's state into ErrState.
 // A guard may be of a wrong type as well, so with one that is left as it is.
