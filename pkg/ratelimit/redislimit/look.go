@@ -104,7 +104,7 @@ func (l *Limiter) read(ctx context.Context, sights []*sight, guess time.Time) (n
 	for _, s := range sights {
 		s.ask(ctx, pipe, &l.options, guess)
 	}
-	if _, err = pipe.Exec(ctx); err != nil {
+	if _, err = Exec(ctx, pipe); err != nil {
 		if _, answered := errors.AsType[redis.Error](err); answered {
 			err = nil // each has its own
 		}

@@ -95,7 +95,7 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 		cmds[i] = c.command(ctx, &l.options)
 		_ = pipe.Process(ctx, cmds[i]) // only queues
 	}
-	_, err := pipe.Exec(ctx)
+	_, err := Exec(ctx, pipe)
 	var broken error
 	for i, c := range calls {
 		c.read(cmds[i])
@@ -108,6 +108,25 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 		}
 	}
 	return err
+}
+
+// Exec is the pipeline's own Exec, but that each command has its error: the client
+// leaves them all without one when a Sentinel, or a new connection's greeting, was
+// answered with an error.
+func Exec(ctx context.Context, pipe redis.Pipeliner) ([]redis.Cmder, error) {
+	cmds, err := pipe.Exec(ctx)
+	if err == nil {
+		return cmds, nil
+	}
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return cmds, err
+		}
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
+	}
+	return cmds, err
 }
 
 // read takes in what became of the command.
