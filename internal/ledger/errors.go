@@ -151,6 +151,9 @@ func kind(err error) string {
 		if strings.Contains(e.Error(), "unauthenticated") { // said instead of NOAUTH to a command with many arguments
 			return "noauth"
 		}
+		if strings.Contains(e.Error(), "The user executing the script can't") { // NOPERM, when a script meets it
+			return "noperm"
+		}
 		return "reply"
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {

@@ -5,27 +5,26 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 )
 
 // IsFault reports whether err comes of TLS and not of the connection beneath it.
 func IsFault(err error) bool {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
 	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
-	return record || alert || verification
+	return record || alertOf(err) != "" || verification
 }
 
-// What a peer's alert (RFC 8446, 6.2) says of this side's certificate.
-const (
-	alertHandshakeFailure    = tls.AlertError(40)
-	alertBadCertificate      = tls.AlertError(42)
-	alertCertificateRevoked  = tls.AlertError(44)
-	alertCertificateExpired  = tls.AlertError(45)
-	alertCertificateUnknown  = tls.AlertError(46)
-	alertUnknownCA           = tls.AlertError(48)
-	alertCertificateRequired = tls.AlertError(116)
-)
+// alertOf is the alert (RFC 8446, 6.2) by which the peer ended the connection, as
+// crypto/tls words it, "" if it did not. Its type is not exported.
+func alertOf(err error) string {
+	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "remote error" {
+		return op.Err.Error()
+	}
+	return ""
+}
 
 // Advice says what is wrong with the server's certificate, or with what it was
 // shown, and which option helps. option begins the options' names, as in
@@ -52,13 +51,13 @@ func Advice(err error, option string) string {
 			return "its certificate is not one for servers: it needs the extended key usage serverAuth"
 		}
 	}
-	if alert, is := errors.AsType[tls.AlertError](err); is {
-		switch alert {
-		case alertCertificateRequired:
-			return fmt.Sprintf("it asks for a client certificate: set %scert and %skey", option, option)
-		case alertHandshakeFailure, alertBadCertificate, alertUnknownCA, alertCertificateUnknown, alertCertificateRevoked, alertCertificateExpired:
-			return fmt.Sprintf("it does not accept the client certificate, or the lack of one: see %scert and %skey", option, option)
-		}
+	switch alert := alertOf(err); {
+	case alert == "":
+	case strings.Contains(alert, "certificate required"):
+		return fmt.Sprintf("it asks for a client certificate: set %scert and %skey", option, option)
+	case strings.Contains(alert, "certificate"), strings.Contains(alert, "handshake failure"):
+		return fmt.Sprintf("it does not accept the client certificate, or the lack of one: check %scert and %skey", option, option)
+	default:
 		return "it ended the handshake: see its log"
 	}
 	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
