@@ -3,8 +3,7 @@ package cli
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"io"
-	"log"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -83,7 +82,7 @@ func TestBackendOverTLS(t *testing.T) {
 	}
 	backend.EnableHTTP2 = true
 	backend.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}
-	backend.Config.ErrorLog = log.New(io.Discard, "", 0)
+	backend.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	backend.StartTLS()
 	t.Cleanup(backend.Close)
 

@@ -154,7 +154,7 @@ func (l *Ledger) report(apiKey string, err error) {
 		}
 	case Kind(err) != "":
 		if l.gripes.due(Kind(err)) {
-			l.opts.Logger.Error("requests get 503: "+sentence(err), "kind", Kind(err), "err", err)
+			l.opts.Logger.Error("requests get 503", "why", sentence(err), "kind", Kind(err), "err", err)
 		}
 	}
 }

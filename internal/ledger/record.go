@@ -101,8 +101,8 @@ func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 
 // members are the names that a record's reader knows.
 var members = func() (names []string) {
-	for i := range reflect.TypeFor[stored]().NumField() {
-		names = append(names, reflect.TypeFor[stored]().Field(i).Tag.Get("json"))
+	for field := range reflect.TypeFor[stored]().Fields() {
+		names = append(names, field.Tag.Get("json"))
 	}
 	return names
 }()

@@ -78,20 +78,20 @@ func (l *Ledger) look(ctx context.Context) {
 	due := err != nil && l.gripes.due(Kind(err)) || lost // both are asked: what is said now is not due again
 	switch {
 	case due && l.local != nil && errors.Is(err, ErrRefused):
-		l.opts.Logger.Error("only keys that redis settled a request of lately are served: "+sentence(err),
-			"addr", addrs, "kind", Kind(err), "err", err)
+		l.opts.Logger.Error("only keys that redis settled a request of lately are served",
+			"why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
 	case due && l.local != nil:
 		l.opts.Logger.Error("redis does not answer: only keys that it settled a request of lately are served",
 			"addr", addrs, "kind", Kind(err), "err", err)
 	case lost && !errors.Is(err, ErrRefused):
 		l.opts.Logger.Error("requests get 503 until redis answers", "addr", addrs, "kind", Kind(err), "err", err)
 	case due:
-		l.opts.Logger.Error("requests get 503: "+sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
+		l.opts.Logger.Error("requests get 503", "why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
 	case err == nil && before != nil && *before != nil:
 		l.opts.Logger.Info("redis answers again", "addr", addrs)
 	case part != nil && l.gripes.due(Kind(part)):
-		l.opts.Logger.Error("requests of some keys get 503: at one of the cluster's masters "+sentence(part),
-			"kind", Kind(part), "err", part)
+		l.opts.Logger.Error("requests of some keys get 503, for one of the cluster's masters fails",
+			"why", sentence(part), "kind", Kind(part), "err", part)
 	}
 	if l.opts.Watched != nil {
 		l.opts.Watched(err == nil && part == nil)

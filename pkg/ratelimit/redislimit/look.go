@@ -189,5 +189,5 @@ func whole(text string) (int64, error) {
 	if err != nil {
 		return 0, errNotWhole
 	}
-	return int64(n), nil //nolint:gosec // below 2^53
+	return int64(n), nil
 }
