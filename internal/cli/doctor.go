@@ -1,12 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
 // doctorWait bounds each check. They are made side by side.
@@ -96,7 +99,7 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 		var redis, backend []finding
 		var all sync.WaitGroup
 		all.Go(func() { redis, away = examineRedis(ctx, cfg) })
-		all.Go(func() { backend = examineBackend(ctx, cfg.Application.TargetHost) })
+		all.Go(func() { backend = examineBackend(ctx, cfg) })
 		all.Wait()
 		findings = slices.Concat(findings, judgeSecrets(cfg), judgeCertificate(cfg.Server.TLS, a.now()), redis, backend)
 	}
@@ -118,19 +121,28 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 
 // examineRedis asks Redis. The error is that of a Redis that does not answer.
 func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	book := openStore(cfg)
+	book, err := openStore(cfg)
+	if err != nil {
+		return nil, nil // a fault of the configuration, which is reported
+	}
 	defer func() { _ = book.Close() }()
 	facts, err := book.Examine(ctx)
 	if err != nil {
+		advice := "until it answers, every request gets 503"
+		if ledger.Kind(err) == "noauth" && !ledger.AtSentinel(err) {
+			advice += "; the user that it is asked as needs: " + aclLine(book.Rights())
+		}
 		err = storeError(err, cfg)
-		return []finding{fail("redis", err.Error(), "until it answers, every request gets 503")}, err
+		return []finding{fail("redis", err.Error(), advice)}, err
 	}
 	return judgeRedis(facts, cfg.Redis.Timeout, book.Rights()), nil
 }
 
 // examineBackend connects to the backend, and asks it for nothing.
-func examineBackend(ctx context.Context, target *url.URL) []finding {
-	if target == nil {
+func examineBackend(ctx context.Context, cfg *config.Config) []finding {
+	target := cfg.Application.TargetHost
+	secure, err := backendTLS(cfg, slog.New(slog.DiscardHandler))
+	if target == nil || err != nil {
 		return nil // a fault of the configuration, which is reported
 	}
 	port := target.Port()
@@ -138,13 +150,13 @@ func examineBackend(ctx context.Context, target *url.URL) []finding {
 		port = target.Scheme // dialling knows both by name
 	}
 	dial := (&net.Dialer{}).DialContext
-	if target.Scheme == "https" {
-		dial = (&tls.Dialer{}).DialContext
+	if secure != nil {
+		dial = (&tls.Dialer{Config: secure}).DialContext
 	}
 	conn, err := dial(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
 	if err != nil {
-		return []finding{fail("backend", fmt.Sprintf("%s: %s", target, err),
-			"start it, or set application.target_host; until then requests get 502")}
+		advice := cmp.Or(tlsfiles.Advice(err, "upstream.tls_"), "start it, or set application.target_host")
+		return []finding{fail("backend", fmt.Sprintf("%s: %s", target, err), advice+"; until then requests get 502")}
 	}
 	_ = conn.Close()
 	return []finding{ok("backend", target.String()+" accepts connections")}

@@ -63,7 +63,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
 		return exitNoRedis
-	case errors.Is(err, errNotValid), errors.Is(err, ledger.ErrUnknown), errors.Is(err, ledger.ErrExpired), errors.Is(err, ledger.ErrRecord):
+	case errors.Is(err, errNotValid), errors.Is(err, ledger.ErrUnknown), errors.Is(err, ledger.ErrExpired), errors.Is(err, ledger.ErrRecord), errors.Is(err, ledger.ErrCounter):
 		return exitNotFound
 	}
 	return exitFailed

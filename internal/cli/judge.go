@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"math"
@@ -158,6 +159,9 @@ func judgeServer(s ledger.Server) finding {
 }
 
 func judgeLatency(trip, budget time.Duration) finding {
+	if trip == 0 {
+		return warn("latency", "not measured: Redis does not tell its time", "see rights")
+	}
 	text := fmt.Sprintf("%.2f ms a round trip; redis.timeout is %s", float64(trip)/float64(time.Millisecond), budget)
 	if trip > budget/slowShare {
 		return warn("latency", text, "bring Redis nearer, or raise redis.timeout: requests that wait longer get 503")
@@ -166,6 +170,9 @@ func judgeLatency(trip, budget time.Duration) finding {
 }
 
 func judgeClock(ahead, unsure time.Duration) finding {
+	if unsure == 0 {
+		return warn("clock", "not compared: Redis does not tell its time", "see rights")
+	}
 	word := "ahead of"
 	if ahead < 0 {
 		word = "behind"
@@ -205,12 +212,19 @@ func judgePersistence(s ledger.Server) finding {
 	}
 }
 
+// aclLine is the command that grants rights to Redis' user.
+func aclLine(rights string) string { return "ACL SETUSER … " + rights }
+
 func judgeRights(f ledger.Facts, rights string) finding {
 	switch {
 	case f.Refuses != "":
-		return fail("rights", "Redis refuses to write: "+f.Refuses, "see its log and INFO; until it does, requests get 503")
+		detail := "Redis refuses to write: " + f.Refuses
+		if len(f.Denied) > 0 {
+			detail += "; and its user may not " + strings.Join(f.Denied, ", ")
+		}
+		return fail("rights", detail, cmp.Or(ledger.Explain(f.Refuses), "see its log and INFO")+"; until then requests get 503")
 	case len(f.Denied) > 0:
-		return fail("rights", "Redis' user may not "+strings.Join(f.Denied, ", "), "ACL SETUSER … "+rights)
+		return fail("rights", "Redis' user may not "+strings.Join(f.Denied, ", "), aclLine(rights))
 	}
 	return ok("rights", "Redis' user may do all that is needed")
 }

@@ -83,7 +83,7 @@ func isSecret(declared config.TokenKey) bool { return strings.HasPrefix(declared
 // configuration names.
 func checkFiles(cfg *config.Config) error {
 	_, keys := tokenKeys(cfg)
-	return errors.Join(keys, server.TLS(cfg.Server.TLS).Check())
+	return errors.Join(keys, server.TLS(cfg.Server.TLS).Check(), redisTLS(cfg).Check(), upstreamTLS(cfg).Check())
 }
 
 // chooseKey chooses the key that signs new tokens at the time now: the one with

@@ -132,6 +132,8 @@ func (a *app) limitsTopCommand(s *store) *cobra.Command {
 		Short: "Show the keys that are nearest their limits now",
 		Long: `Shows the keys of which the least is left, and of those that have nothing left
 the most refused first. Keys that asked for nothing in their window are not shown.
+A key whose counter in Redis is none is shown behind the others, with what to do;
+with -o json it is {"api_key","problem"}.
 
 All records are looked at, in small steps between which Redis serves others.
 
@@ -151,18 +153,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 				if err != nil {
 					return err
 				}
-				list := make([]usageReport, len(busiest))
-				for i, b := range busiest {
-					list[i] = reportUsage(b.APIKey, b.Usage)
-				}
-				if output == "json" {
-					return writeJSON(a.out, list)
-				}
-				if len(list) == 0 {
-					fmt.Fprintln(a.err, "tykctl: no key has used anything of its limit in its current window")
-					return nil
-				}
-				return printUsages(a.sheet(a.out), list)
+				return a.printBusiest(busiest, output)
 			})
 		},
 	}
@@ -170,6 +161,40 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 	completeFlag(cmd, "number")
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// printBusiest prints the keys in their order, and those behind them whose usage
+// cannot be read.
+func (a *app) printBusiest(busiest []ledger.Standing, output string) error {
+	all, usages, broken := []any{}, []usageReport{}, []unusable{}
+	for _, b := range busiest {
+		if b.Problem != nil {
+			broken = append(broken, unusable{b.APIKey, b.Problem.Error()})
+			all = append(all, broken[len(broken)-1])
+			continue
+		}
+		usages = append(usages, reportUsage(b.APIKey, b.Usage))
+		all = append(all, usages[len(usages)-1])
+	}
+	if output == "json" {
+		return writeJSON(a.out, all)
+	}
+	s := a.sheet(a.out)
+	switch {
+	case len(usages) > 0:
+		if err := printUsages(s, usages); err != nil {
+			return err
+		}
+	case len(broken) == 0:
+		fmt.Fprintln(a.err, "tykctl: no key has used anything of its limit in its current window")
+	}
+	lines := list{sheet: s}
+	for _, b := range broken {
+		if err := lines.add(b, fmt.Sprintf("%s  broken: %s; 'tykctl limits reset %s' begins anew", b.APIKey, b.Problem, b.APIKey)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readKey reads the name of one key.

@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
 )
 
@@ -34,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", testSecret)
 			env.Setenv("TZ", "UTC")
+			env.Setenv("LONG", strings.Repeat("x", ledger.MaxLabel+1))
 			env.Setenv("NOWHERE", closedPort(t))
 			return nil
 		},

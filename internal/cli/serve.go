@@ -121,7 +121,11 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend := upstream.New(upstreamOptions(cfg, logger))
+	toBackend, err := upstreamOptions(cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	backend := upstream.New(toBackend)
 	files := server.ShareFiles(cfg.Server.MaxConnections, cfg.Server.MaxInFlight)
 	if warning := files.Warning(); warning != "" {
 		logger.Warn(warning)
@@ -143,9 +147,12 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion, log.Dropped)
-	store := a.ledgerOptions(cfg, logger, metrics)
-	store.Connections = files.Redis
-	book := ledger.Open(store)
+	toStore, err := a.ledgerOptions(cfg, logger, metrics)
+	if err != nil {
+		return nil, errors.Join(err, listeners.Close())
+	}
+	toStore.Connections = files.Redis
+	book := ledger.Open(toStore)
 	gw = &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -255,24 +262,35 @@ func serverOptions(cfg *config.Config, files server.Files, logger *slog.Logger) 
 	}
 }
 
-func (a *app) ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) ledger.Options {
-	o := storeOptions(cfg)
+func (a *app) ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) (o ledger.Options, err error) {
+	o = storeOptions(cfg)
+	if o.TLS, err = storeTLS(cfg, logger); err != nil {
+		return o, err
+	}
 	o.Now = a.now
 	o.Logger, o.Observe, o.Watched, o.Events = logger, metrics.Redis, metrics.RedisUp, metrics
 	o.Local, o.Grace, o.Instances = cfg.Redis.OnFailure == "local", cfg.Redis.Grace, cfg.Redis.Instances
-	return o
+	return o, nil
 }
 
-// storeOptions are those that every command which talks to Redis shares.
-func storeOptions(cfg *config.Config) ledger.Options {
-	addrs := cfg.Redis.Addrs
-	if len(addrs) == 0 {
-		addrs = []string{cfg.Redis.Addr}
+// storeAddrs is where Redis, or its Sentinels, are.
+func storeAddrs(cfg *config.Config) []string {
+	if len(cfg.Redis.Addrs) == 0 {
+		return []string{cfg.Redis.Addr}
 	}
+	return cfg.Redis.Addrs
+}
+
+// storeOptions are those that every command which talks to Redis shares, but for
+// TLS.
+func storeOptions(cfg *config.Config) ledger.Options {
 	return ledger.Options{
-		Addrs: addrs, MasterName: cfg.Redis.MasterName,
+		Addrs: storeAddrs(cfg), MasterName: cfg.Redis.MasterName,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
-		DB: cfg.Redis.DB, TLS: cfg.Redis.TLS,
+		DB: cfg.Redis.DB,
+
+		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
+
 		Timeout: cfg.Redis.Timeout,
 		Prefix:  cfg.Application.Token.Prefix,
 		DefaultLimit: ratelimit.Limit{
@@ -285,8 +303,10 @@ func storeOptions(cfg *config.Config) ledger.Options {
 	}
 }
 
-func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
+func upstreamOptions(cfg *config.Config, logger *slog.Logger) (upstream.Options, error) {
+	secure, err := backendTLS(cfg, logger)
 	return upstream.Options{
+		TLS:                secure,
 		Target:             cfg.Application.TargetHost,
 		H2C:                cfg.Upstream.H2C,
 		PreserveHost:       cfg.Application.PreserveHost,
@@ -299,7 +319,7 @@ func upstreamOptions(cfg *config.Config, logger *slog.Logger) upstream.Options {
 		MaxBody:            cfg.Application.MaxBody,
 		MinBodyRate:        cfg.Timeouts.MinBodyRate,
 		Logger:             logger,
-	}
+	}, err
 }
 
 const loopback = "127.0.0.1"

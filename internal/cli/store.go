@@ -3,11 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
@@ -69,25 +69,40 @@ func (a *app) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) erro
 // withStore has do work on cfg's keys, and says in a fault of Redis where it was
 // sought.
 func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
-	book := openStore(cfg)
+	book, err := openStore(cfg)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = book.Close() }()
 	return storeError(do(book), cfg)
 }
 
-func openStore(cfg *config.Config) *ledger.Ledger {
+// openStore fails only for TLS files that cannot be used.
+func openStore(cfg *config.Config) (*ledger.Ledger, error) {
 	o := storeOptions(cfg)
 	o.Timeout = storeWait
-	return ledger.Open(o)
+	var err error
+	if o.TLS, err = storeTLS(cfg, slog.New(slog.DiscardHandler)); err != nil {
+		return nil, err
+	}
+	return ledger.Open(o), nil
 }
 
 // storeError adds to a fault of Redis where it was sought and what to do.
 func storeError(err error, cfg *config.Config) error {
-	if !errors.Is(err, ledger.ErrUnavailable) {
+	switch {
+	case errors.Is(err, ledger.ErrCounter):
+		return fmt.Errorf("%w; 'tykctl limits reset KEY' begins anew", err)
+	case !errors.Is(err, ledger.ErrUnavailable):
 		return err
 	}
-	hint := "start it, or name another with --redis"
-	if _, answered := errors.AsType[redis.Error](err); answered {
-		hint = "it answers, but refuses: check redis.username, redis.password and its state"
+	hint := ledger.Advice(err)
+	switch {
+	case hint != "":
+	case errors.Is(err, ledger.ErrRefused):
+		hint = "it answers, but with an error: see its log"
+	default:
+		hint = "start it, or name another with --redis"
 	}
-	return fmt.Errorf("%s: %w; %s", strings.Join(storeOptions(cfg).Addrs, ","), err, hint)
+	return fmt.Errorf("%s: %w; %s", strings.Join(storeAddrs(cfg), ","), err, hint)
 }

@@ -54,6 +54,9 @@ func (ca issuer) issue(t *testing.T, name string, usage x509.ExtKeyUsage, as *is
 		ExtKeyUsage:  []x509.ExtKeyUsage{usage},
 		IsCA:         as != nil, BasicConstraintsValid: true,
 	}
+	if usage == x509.ExtKeyUsageAny { // which OpenSSL does not know
+		template.ExtKeyUsage = nil
+	}
 	parent, signer := ca.cert, ca.key
 	if as != nil {
 		template.KeyUsage = x509.KeyUsageCertSign

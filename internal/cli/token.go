@@ -103,12 +103,9 @@ func checkWindow(window time.Duration) error {
 	return nil
 }
 
-// maxLabel keeps a record small: each gateway remembers those it has seen.
-const maxLabel = 200
-
 func checkLabel(label string) error {
-	if utf8.RuneCountInString(label) > maxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
-		return fmt.Errorf("%w: --label must be at most %d characters, and nothing that cannot be seen", errGrant, maxLabel)
+	if utf8.RuneCountInString(label) > ledger.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
+		return fmt.Errorf("%w: --label must be at most %d characters, and nothing that cannot be seen", errGrant, ledger.MaxLabel)
 	}
 	return nil
 }

@@ -93,6 +93,7 @@ type inspection struct {
 	Verdict   gateway.Verdict `json:"verdict"`
 
 	entry   ledger.Entry
+	broken  error // why there is no usage, if what is counted is the reason
 	away    error // why there is no entry, if Redis is the reason
 	request string
 }
@@ -106,7 +107,10 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 	if err != nil {
 		return err
 	}
-	book := openStore(cfg)
+	book, err := openStore(cfg)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = book.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
 	defer cancel()
@@ -166,11 +170,16 @@ func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 		i.Usage = new(reportUsage(i.APIKey, u))
 	} else if errors.Is(err, ledger.ErrUnavailable) {
 		i.away = err
+	} else {
+		i.broken = err
 	}
 }
 
 // recordJSON is a record as it stands, or in quotes if it is not JSON.
 func recordJSON(e ledger.Entry) json.RawMessage {
+	if len(e.Raw) > ledger.MaxRecord {
+		e.Raw = strings.ToValidUTF8(e.Raw[:ledger.MaxRecord], "") + "…"
+	}
 	if json.Valid([]byte(e.Raw)) {
 		return json.RawMessage(e.Raw)
 	}
@@ -197,6 +206,7 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 		s.row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
 		if i.entry.Problem != nil {
 			s.mark(s.paint(red, "✗"), "unusable", i.entry.Problem.Error())
+			s.row("", "→ write it anew, or revoke it")
 		}
 	case i.away != nil:
 		s.title("record")
@@ -211,6 +221,10 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 			name, text, _ := strings.Cut(line, ":")
 			s.row(name, strings.TrimSpace(text))
 		}
+	}
+	if i.broken != nil {
+		s.title("usage")
+		s.mark(s.paint(red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.broken, i.APIKey))
 	}
 	s.verdict(i)
 	return s.err
@@ -262,6 +276,9 @@ func readable(m jsonobject.Member, now time.Time) string {
 	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return moment(t, now)
+		}
+		if m.Name == "label" {
+			return ledger.CutLabel(text)
 		}
 		return text
 	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:

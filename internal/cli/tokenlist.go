@@ -65,17 +65,25 @@ const listBuffer = 32 << 10
 func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
 	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
 		out := bufio.NewWriterSize(a.out, listBuffer)
+		broken := 0
 		list, now := list{sheet: a.sheet(out), json: o.output == "json"}, time.Now()
 		err := book.List(ctx, func(e ledger.Entry) error {
 			if !o.wants(e, now) {
 				return nil
+			}
+			if e.Record == nil {
+				broken++
 			}
 			return list.addEntry(e, now)
 		})
 		if err == nil {
 			err = list.end()
 		}
-		return cmp.Or(err, out.Flush())
+		err = cmp.Or(err, out.Flush())
+		if broken > 0 && err == nil {
+			fmt.Fprintf(a.err, "tykctl: %d unusable: their requests get 503; write each record anew, or revoke its key\n", broken)
+		}
+		return err
 	})
 }
 

@@ -114,6 +114,15 @@ type Upstream struct {
 	ResponseTimeout time.Duration
 	IdleTimeout     time.Duration
 	IdleConnection  time.Duration
+	TLS             ClientTLS // of an https target
+}
+
+// ClientTLS names files in PEM for connections to a server over TLS. Cert and Key
+// are both set, or neither.
+type ClientTLS struct {
+	CA         string // "" trusts what the system trusts
+	Cert, Key  string // "" shows no certificate
+	ServerName string // "" is the host connected to
 }
 
 // Redis says which Redis to use: Addr alone, or Addrs in its place.
@@ -125,11 +134,16 @@ type Redis struct {
 	Password   Secret
 	DB         int
 	TLS        bool
-	Timeout    time.Duration
-	CacheSize  int    // keys
-	OnFailure  string // deny or local
-	Grace      time.Duration
-	Instances  int // at least 1
+	TLSFiles   ClientTLS // only with TLS
+
+	SentinelUsername string
+	SentinelPassword Secret
+
+	Timeout   time.Duration
+	CacheSize int    // keys
+	OnFailure string // deny or local
+	Grace     time.Duration
+	Instances int // at least 1
 }
 
 // Log is how the program logs.

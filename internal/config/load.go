@@ -190,6 +190,34 @@ func (c *Config) check(faults *Faults, require []string) {
 	c.checkCORS(faults)
 	c.checkServer(faults)
 	c.checkRedis(faults)
+	c.checkClientTLS(faults)
+}
+
+// checkClientTLS wants no TLS option that would be left out of account.
+func (c *Config) checkClientTLS(faults *Faults) {
+	target := c.Application.TargetHost
+	for _, tls := range []struct {
+		group string
+		files ClientTLS
+		off   bool
+		on    string // what switches TLS on
+	}{
+		{"redis", c.Redis.TLSFiles, !c.Redis.TLS && !faults.at("redis.tls"), "redis.tls to true"},
+		{"upstream", c.Upstream.TLS, target != nil && target.Scheme != "https", "application.target_host to a URL with https"},
+	} {
+		if f := tls.files; f.Cert == "" != (f.Key == "") {
+			key, other := tls.group+".tls_cert", tls.group+".tls_key"
+			if f.Cert == "" {
+				key, other = other, key
+			}
+			faults.add(c.Origin(key), key, "a certificate and its key belong together; set "+other+" too")
+		}
+		for _, name := range []string{"tls_ca", "tls_cert", "tls_key", "tls_server_name"} {
+			if key := tls.group + "." + name; tls.off && c.isSet(key) {
+				faults.add(c.Origin(key), key, "would have no effect without TLS; set "+tls.on)
+			}
+		}
+	}
 }
 
 // checkRateLimit refuses settings that the algorithm would ignore.
@@ -226,6 +254,14 @@ func (c *Config) checkRedis(faults *Faults) {
 	if r.MasterName != "" && len(r.Addrs) == 0 && c.Origin("redis.addr") == OriginDefault {
 		faults.add(c.Origin("redis.master_name"), "redis.master_name",
 			"needs the Sentinels' addresses; set redis.addrs, or redis.addr for one")
+	}
+	for _, key := range []string{"redis.sentinel_username", "redis.sentinel_password"} {
+		if c.isSet(key) && r.MasterName == "" {
+			faults.add(c.Origin(key), key, "would have no effect without Sentinels; set redis.master_name")
+		}
+	}
+	if r.SentinelUsername != "" && !c.isSet("redis.sentinel_password") {
+		faults.add(c.Origin("redis.sentinel_username"), "redis.sentinel_username", "needs a password; set redis.sentinel_password")
 	}
 	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {
 		faults.add(c.Origin("redis.db"), "redis.db",

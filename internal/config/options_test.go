@@ -55,6 +55,16 @@ func TestEnvironmentNames(t *testing.T) {
 		"redis.password":                    "TYK_PROX_REDIS__PASSWORD",
 		"redis.db":                          "TYK_PROX_REDIS__DB",
 		"redis.tls":                         "TYK_PROX_REDIS__TLS",
+		"redis.sentinel_username":           "TYK_PROX_REDIS__SENTINEL_USERNAME",
+		"redis.sentinel_password":           "TYK_PROX_REDIS__SENTINEL_PASSWORD",
+		"redis.tls_ca":                      "TYK_PROX_REDIS__TLS_CA",
+		"redis.tls_cert":                    "TYK_PROX_REDIS__TLS_CERT",
+		"redis.tls_key":                     "TYK_PROX_REDIS__TLS_KEY",
+		"redis.tls_server_name":             "TYK_PROX_REDIS__TLS_SERVER_NAME",
+		"upstream.tls_ca":                   "TYK_PROX_UPSTREAM__TLS_CA",
+		"upstream.tls_cert":                 "TYK_PROX_UPSTREAM__TLS_CERT",
+		"upstream.tls_key":                  "TYK_PROX_UPSTREAM__TLS_KEY",
+		"upstream.tls_server_name":          "TYK_PROX_UPSTREAM__TLS_SERVER_NAME",
 		"redis.timeout":                     "TYK_PROX_REDIS__TIMEOUT",
 		"redis.cache_size":                  "TYK_PROX_REDIS__CACHE_SIZE",
 		"redis.on_failure":                  "TYK_PROX_REDIS__ON_FAILURE",
@@ -100,7 +110,7 @@ func TestDeclarations(t *testing.T) {
 		if strings.HasSuffix(o.Env, fileSuffix) {
 			t.Errorf("%s: its variable names a file for another option's value", o.Key)
 		}
-		if strings.Contains(o.Key, "secret") != o.Secret && o.Key != "redis.password" {
+		if (strings.Contains(o.Key, "secret") || strings.HasSuffix(o.Key, "password")) != o.Secret {
 			t.Errorf("%s: secret is %t", o.Key, o.Secret)
 		}
 	}

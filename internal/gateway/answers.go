@@ -108,6 +108,8 @@ var answers = []struct {
 	{ledger.ErrUnknown, StageRecord, answer{http.StatusUnauthorized, ReasonUnknownToken, tokenDetail, challenge(badToken)}},
 	{ledger.ErrExpired, StageRecord, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
 	{ledger.ErrRecord, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
+	{ledger.ErrCounter, StageLimit, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "What counts for the key cannot be read.", retryAfter}},
+	{ledger.ErrRefused, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store answered with an error.", retryAfter}},
 	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
 
 	{errOverloaded, StageRequest, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is at capacity.", retryAfter}},

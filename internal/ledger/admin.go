@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 // Entry is what Redis holds of a key, for its operator to look at.
@@ -60,7 +61,7 @@ func (l *Ledger) lookup(ctx context.Context, apiKeys []string, each func(Entry) 
 		name := l.recordKey(apiKey)
 		gets[i], ttls[i] = pipe.Get(ctx, name), pipe.PTTL(ctx, name)
 	}
-	_, err := pipe.Exec(ctx) // each command has its own error too
+	_, err := redislimit.Exec(ctx, pipe) // each command has its own error too
 	l.observe("record", start, err)
 	entries, faults := make([]Entry, len(apiKeys)), make([]error, len(apiKeys))
 	var readers sync.WaitGroup // reading records is most of what a list costs
@@ -93,7 +94,7 @@ func (l *Ledger) entry(apiKey string, get *redis.StringCmd, ttl *redis.DurationC
 	e := Entry{APIKey: apiKey, Name: l.recordKey(apiKey)}
 	raw, err := get.Result()
 	switch {
-	case errors.Is(err, redis.Nil):
+	case noSuchKey(err):
 		return e, ErrUnknown
 	case err != nil:
 		if err = l.fault(apiKey, err); !errors.Is(err, ErrRecord) {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -14,17 +15,19 @@ import (
 type Standing struct {
 	APIKey string
 	ratelimit.Usage
+	Problem error // an ErrCounter: what counts for the key cannot be read, and Usage is zero
 }
 
 // Busiest returns the n keys that are nearest their limits now, nearest first.
 // Keys that have asked for nothing in their window are not among them, nor those
-// whose record cannot be used.
+// whose record cannot be used. Behind them come at most n keys with a Problem.
 //
 // It goes by the records, so that it holds for every algorithm. Cost: a walk over
 // Redis' names, and for each page of them two round trips, for the records and for
 // the usage of their keys. Memory is for n keys and two pages. Redis goes on serving.
 func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 	top := ranking{size: n}
+	var broken []Standing
 	var usage sync.WaitGroup // of a page, asked for while the next one is read
 	var failed error
 	err := l.walk(ctx, "", func(apiKeys []string) error {
@@ -43,29 +46,45 @@ func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 			return failed
 		}
 		usage.Go(func() {
-			var usages []ratelimit.Usage
-			usages, failed = l.usages(ctx, page)
-			for i, u := range usages {
-				top.enter(Standing{page[i].Key, u})
+			var standings []Standing
+			standings, failed = l.standings(ctx, page)
+			for _, s := range standings {
+				if s.Problem == nil {
+					top.enter(s)
+				} else if len(broken) < n && !slices.ContainsFunc(broken, s.isKeyOf) { // the walk may come by twice
+					broken = append(broken, s)
+				}
 			}
 		})
 		return nil
 	})
 	usage.Wait()
-	return top.list, cmp.Or(err, failed)
+	return append(top.list, broken...), cmp.Or(err, failed)
 }
 
-// usages tells how each key of a page stands.
-func (l *Ledger) usages(ctx context.Context, page []redislimit.Subject) ([]ratelimit.Usage, error) {
+func (s Standing) isKeyOf(other Standing) bool { return s.APIKey == other.APIKey }
+
+// standings tells how each key of a page stands.
+func (l *Ledger) standings(ctx context.Context, page []redislimit.Subject) ([]Standing, error) {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
-	usages, err := l.limiter.Usages(ctx, page)
-	l.observe("usage", start, err)
-	if err != nil {
-		return nil, l.fault("", err)
+	usages, errs := l.limiter.UsageOfEach(ctx, page)
+	standings := make([]Standing, len(page))
+	var fault error
+	for i, err := range errs {
+		standings[i] = Standing{APIKey: page[i].Key, Usage: usages[i]}
+		if err == nil {
+			continue
+		}
+		if err = l.fault(page[i].Key, err); errors.Is(err, ErrCounter) {
+			standings[i].Problem = err
+		} else {
+			fault = cmp.Or(fault, err)
+		}
 	}
-	return usages, nil
+	l.observe("usage", start, fault)
+	return standings, fault
 }
 
 // ranking holds the first size of what enters, in order.

@@ -24,7 +24,10 @@ type Options struct {
 	Username   string
 	Password   string
 	DB         int
-	TLS        bool
+	// At the Sentinels; empty for none.
+	SentinelUsername, SentinelPassword string
+	// TLS, if set, makes the configuration for a connection to a host, a Sentinel's too.
+	TLS func(host string) *tls.Config
 
 	Connections int // to each server at most; 0 is ten for each processor
 
@@ -79,7 +82,11 @@ func newClient(o Options) redis.UniversalClient {
 		IsClusterMode: o.cluster(),
 		Username:      o.Username,
 		Password:      o.Password,
-		DB:            o.DB,
+
+		SentinelUsername: o.SentinelUsername,
+		SentinelPassword: o.SentinelPassword,
+
+		DB: o.DB,
 
 		// A command that timed out may have run. Sent again it would charge the
 		// caller twice, so the client never tries again by itself.
@@ -98,24 +105,22 @@ func newClient(o Options) redis.UniversalClient {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if o.TLS {
-		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		u.Dialer = dialTLS(u.TLSConfig)
+	if o.TLS != nil {
+		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // the client looks only at whether there is one
+		u.Dialer = dialTLS(o.TLS)
 	}
 	return redis.NewUniversalClient(u)
 }
 
 // dialTLS ends with the caller's context; the client's own TLS dialer would
 // let a server that accepts and then says nothing hold the caller up.
-func dialTLS(base *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+func dialTLS(configOf func(host string) *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
 			return nil, err
 		}
-		config := base.Clone()
-		config.ServerName = host
-		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: maxDial}, Config: config}
+		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: maxDial}, Config: configOf(host)}
 		return d.DialContext(ctx, network, addr)
 	}
 }

@@ -66,6 +66,9 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		if err != nil {
 			return e, fmt.Errorf("nothing was changed: after that %w", err)
 		}
+		if err := checkSize(raw, c.Label); err != nil {
+			return e, fmt.Errorf("not changed: %w", err)
+		}
 		swapped, err := l.swap(ctx, e, raw, c.TTL)
 		if err != nil {
 			return e, err

@@ -3,11 +3,13 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/tlsfiles"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
@@ -18,12 +20,90 @@ var (
 	ErrExpired = errors.New("the key's record has expired")
 	// ErrRecord means that there is a record, and that it cannot be understood.
 	ErrRecord = errors.New("the key's record is unreadable")
+	// ErrCounter means that what Redis counts for the key cannot be understood.
+	// [Ledger.Reset] begins anew.
+	ErrCounter = errors.New("what counts for the key is unreadable")
 	// ErrUnavailable means that Redis did not answer in time, or not with an answer.
 	// It says nothing about the key.
 	ErrUnavailable = errors.New("redis is unavailable")
+	// ErrRefused is an [ErrUnavailable], too: Redis, or a Sentinel, answered with an
+	// error of its own. [Kind] says which.
+	ErrRefused = errors.New("redis refuses")
 	// ErrExists means that a record of this api_key is there already.
 	ErrExists = errors.New("a record of this key exists already")
 )
+
+// outage is an [ErrUnavailable].
+type outage struct {
+	kind    string
+	refused bool
+	err     error
+}
+
+func (o *outage) Error() string {
+	is := ErrUnavailable
+	if o.refused {
+		is = ErrRefused
+	}
+	return fmt.Sprintf("%s (%s): %s", is, o.kind, o.err)
+}
+
+func (o *outage) Unwrap() []error {
+	if o.refused {
+		return []error{ErrUnavailable, ErrRefused, o.err}
+	}
+	return []error{ErrUnavailable, o.err}
+}
+
+// newOutage names the Sentinels where it was one of them that failed.
+func newOutage(kind string, err error, sentinels []string) error {
+	_, refused := errors.AsType[redis.Error](err)
+	if atSentinel(err) {
+		_, cause, _ := strings.Cut(err.Error(), atSentinels+" ")
+		if kind == "sentinel" {
+			cause = "they know no master of this name: check redis.master_name"
+		}
+		err = &atSentinelError{fmt.Sprintf("at the Sentinel %s: %s", strings.Join(sentinels, ","), strings.ReplaceAll(cause, "\n", "; ")), err}
+	}
+	return &outage{kind, refused, err}
+}
+
+type atSentinelError struct {
+	text string
+	err  error
+}
+
+func (e *atSentinelError) Error() string { return e.text }
+func (e *atSentinelError) Unwrap() error { return e.err }
+
+// atSentinels is how the client begins the error for the case that no Sentinel has
+// told who the master is.
+const atSentinels = "all sentinels specified in configuration are unreachable:"
+
+func atSentinel(err error) bool { return err != nil && strings.Contains(err.Error(), atSentinels) }
+
+// AtSentinel reports whether it was a Sentinel that failed, and not Redis itself.
+func AtSentinel(err error) bool {
+	_, is := errors.AsType[*atSentinelError](err)
+	return is
+}
+
+// noSuchKey reports whether err says that there is no such key.
+func noSuchKey(err error) bool { return errors.Is(err, redis.Nil) && !atSentinel(err) }
+
+// Kind names what is the matter with Redis, if err is an [ErrUnavailable]: the word
+// that stands in the metrics, such as oom or timeout. Else it is "".
+func Kind(err error) string {
+	if o, ok := errors.AsType[*outage](err); ok {
+		return o.kind
+	}
+	return ""
+}
+
+// tlsOptions begins the names of the options for TLS with Redis.
+const tlsOptions = "redis.tls_"
+
+func tlsAdvice(err error) string { return tlsfiles.Advice(err, tlsOptions) }
 
 // kinds are the failures that Redis names itself, by the first word of its error.
 var kinds = map[string]string{
@@ -35,7 +115,7 @@ var kinds = map[string]string{
 
 // kind sorts an error into a closed set, fit for a metric's label.
 func kind(err error) string {
-	if err == nil || errors.Is(err, redis.Nil) {
+	if err == nil || noSuchKey(err) {
 		return ""
 	}
 	if errors.Is(err, context.Canceled) {
@@ -47,8 +127,17 @@ func kind(err error) string {
 	if errors.Is(err, redislimit.ErrBusy) {
 		return "queue"
 	}
+	if errors.Is(err, redislimit.ErrState) {
+		return "counter"
+	}
 	if errors.Is(err, redislimit.ErrReply) {
 		return "reply"
+	}
+	if errors.Is(err, redis.Nil) { // what a Sentinel says of a master that it does not know
+		return "sentinel"
+	}
+	if tlsfiles.IsFault(err) {
+		return "tls"
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, redis.ErrPoolTimeout) {
 		return "timeout"
@@ -61,6 +150,9 @@ func kind(err error) string {
 		}
 		if strings.Contains(e.Error(), "unauthenticated") { // said instead of NOAUTH to a command with many arguments
 			return "noauth"
+		}
+		if strings.Contains(e.Error(), "The user executing the script can't") { // NOPERM, when a script meets it
+			return "noperm"
 		}
 		return "reply"
 	}

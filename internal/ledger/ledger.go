@@ -37,12 +37,14 @@ type Ledger struct {
 	client  redis.UniversalClient
 	limiter *redislimit.Limiter
 	seen    *table[*Record]
+	absent  absent
 	routes  *table[*route.Set]
 	breaker breaker
 	local   *local // nil unless Options.Local
 	now     func() time.Time
 	state   state
 	told    *onceEach
+	gripes  gripes
 }
 
 // Open makes a ledger. It does not wait for Redis and does not fail when Redis
@@ -68,6 +70,8 @@ func Open(o Options) *Ledger {
 		routes: newTable[*route.Set](maxRoutes),
 		now:    o.Now,
 		told:   newOnceEach(maxTold),
+		absent: absent{newTable[absence](o.CacheSize), o.Now},
+		gripes: gripes{now: o.Now, last: map[string]time.Time{}},
 	}
 	l.limiter = redislimit.New(l.client, redislimit.Options{
 		HashTag: o.cluster(),
@@ -100,7 +104,7 @@ type Permit struct {
 // Take settles a request of apiKey: it finds the live record, has allow judge
 // the request by it, and takes one permit from the key's limit. Nothing is
 // taken when the record is missing ([ErrUnknown]), over ([ErrExpired]) or
-// unreadable ([ErrRecord]), or when allow returns an error, which comes back as
+// unreadable ([ErrRecord]), when what counts for the key is ([ErrCounter]), or when allow returns an error, which comes back as
 // it is. allow may be called again when the record has changed; it must be quick.
 //
 // Cost: one round trip when the record is the one last seen, shared with the
@@ -126,17 +130,39 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) er
 		}
 	}
 	permit.Waited = l.now().Sub(start)
-	if errors.Is(err, ErrRecord) && l.told.first(apiKey) {
-		l.opts.Logger.Error("a key's record cannot be used: write it anew or revoke it",
-			"key", KeyHash(apiKey), "err", err)
+	if err != nil {
+		l.report(apiKey, err)
 	}
 	return permit, err
+}
+
+// errAway is what requests get that no longer wait for Redis.
+var errAway = fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
+
+// report logs what an operator should do something about.
+func (l *Ledger) report(apiKey string, err error) {
+	switch {
+	case errors.Is(err, ErrRecord):
+		if l.told.first(apiKey) {
+			l.opts.Logger.Error("a key's record cannot be used: write it anew or revoke it",
+				"key", KeyHash(apiKey), "err", err)
+		}
+	case errors.Is(err, ErrCounter):
+		if l.told.first(apiKey) {
+			l.opts.Logger.Error("what counts for a key cannot be used: 'tykctl limits reset' begins anew",
+				"key", KeyHash(apiKey), "err", err)
+		}
+	case Kind(err) != "":
+		if l.gripes.due(Kind(err)) {
+			l.opts.Logger.Error("requests get 503", "why", sentence(err), "kind", Kind(err), "err", err)
+		}
+	}
 }
 
 // ask puts a request to Redis, unless Redis has just not answered others.
 func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	if !l.breaker.allow() {
-		return Permit{}, fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
+		return Permit{}, errAway
 	}
 	return l.take(ctx, apiKey, allow)
 }
@@ -149,7 +175,7 @@ func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) er
 	if rec := l.seen.get(apiKey); rec != nil {
 		// The limiter keeps to the time-out by itself, for less than a context costs.
 		permit, current, err := l.settle(ctx, apiKey, rec, l.authorise(rec, allow))
-		if current == nil {
+		if current == nil && !wrongType(err) {
 			return permit, err
 		}
 		live = current
@@ -158,7 +184,7 @@ func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) er
 	defer cancel()
 	if live == nil {
 		var err error
-		if live, err = l.fetch(ctx, apiKey); err != nil {
+		if live, err = l.meet(ctx, apiKey); err != nil {
 			return Permit{}, err
 		}
 	}
@@ -182,13 +208,45 @@ func (l *Ledger) authorise(rec *Record, allow func(*Record) error) error {
 	return allow(rec)
 }
 
-// fetch reads the live record alone, without taking anything.
+// unread is a guess at the record of a key that is not remembered. No record is empty,
+// so it never holds, and the live one comes back.
+const unread = ""
+
+// anyLimit is for a question that no limit is needed for.
+var anyLimit = ratelimit.Limit{Window: time.Second}
+
+// meet asks for the live record by the limiter's script, so that callers share
+// exchanges, and those with the same key one command: a flood on a key without a
+// record hurts no other.
+func (l *Ledger) meet(ctx context.Context, apiKey string) (*Record, error) {
+	if l.absent.refuses(apiKey) {
+		return nil, ErrUnknown
+	}
+	asked := l.now()
+	out, err := l.limiter.Holds(ctx, redislimit.Guard{Key: l.recordKey(apiKey), Value: unread}, apiKey, anyLimit)
+	switch {
+	case err != nil:
+		return nil, l.fault(apiKey, err)
+	case !out.Changed: // there is a record, and it is empty
+		return l.learn(apiKey, unread, true)
+	case !out.Exists:
+		l.absent.note(apiKey, asked)
+	default:
+		l.absent.forget(apiKey)
+	}
+	return l.learn(apiKey, out.Current, out.Exists)
+}
+
+// wrongType reports that a script met a value of another type: the record, if it was
+// replaced since it was last seen, or the counter.
+func wrongType(err error) bool { return errors.Is(err, ErrCounter) && kind(err) == "wrongtype" }
+
+// fetch reads the live record alone, by a plain command.
 func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 	start := l.now()
 	raw, err := l.client.Get(ctx, l.recordKey(apiKey)).Result()
 	l.observe("record", start, err)
-	l.reckon(kind(err))
-	if errors.Is(err, redis.Nil) {
+	if noSuchKey(err) {
 		return l.learn(apiKey, "", false)
 	}
 	if err != nil {
@@ -211,6 +269,8 @@ func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal
 		out, err = l.limiter.Holds(ctx, guard, apiKey, rec.Limit)
 	}
 	switch {
+	case kind(err) == "wrongtype":
+		return Permit{}, nil, fmt.Errorf("%w: %w", ErrCounter, err)
 	case err != nil:
 		return Permit{}, nil, l.fault(apiKey, err)
 	case out.Changed:
@@ -233,7 +293,7 @@ func (l *Ledger) exchanged(x redislimit.Exchange) {
 // reckon tells the breaker how an exchange ended that a request waited for.
 func (l *Ledger) reckon(kind string) {
 	if kind != "canceled" { // the caller left, and Redis may well have answered in time
-		l.breaker.report(kind != "timeout" && kind != "connection")
+		l.breaker.report(kind != "timeout" && kind != "connection" && kind != "tls")
 	}
 }
 
@@ -273,12 +333,15 @@ func (l *Ledger) shared(s route.Set) route.Set {
 
 // fault turns what the client reported into what callers can act on.
 func (l *Ledger) fault(apiKey string, err error) error {
-	k := kind(err)
-	if k == "wrongtype" { // the value under the key's name is not a string: the key's fault, not Redis's
+	switch k := kind(err); k {
+	case "wrongtype": // the value under the key's name is not a string: the key's fault, not Redis's
 		l.seen.drop(apiKey)
-		return fmt.Errorf("%w: %w", ErrRecord, err)
+		return fmt.Errorf("%w: it is no string in Redis", ErrRecord)
+	case "counter":
+		return fmt.Errorf("%w: %w", ErrCounter, err)
+	default:
+		return newOutage(k, err, l.opts.Addrs)
 	}
-	return fmt.Errorf("%w (%s): %w", ErrUnavailable, k, err)
 }
 
 func (l *Ledger) observe(op string, start time.Time, err error) {
@@ -293,13 +356,16 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 		return "", err
 	}
 	name := l.recordKey(g.APIKey)
+	if err := checkSize(string(raw), &g.Label); err != nil {
+		return name, err
+	}
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
 	err = l.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
 	l.observe("create", start, err)
 	switch {
-	case errors.Is(err, redis.Nil):
+	case noSuchKey(err):
 		return name, ErrExists
 	case err != nil:
 		return name, l.fault(g.APIKey, err)

@@ -2,12 +2,16 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tykctl/tykctl/internal/duration"
+	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -17,7 +21,7 @@ type Record struct {
 	Limit   ratelimit.Limit
 	Routes  route.Set
 	Expires time.Time // zero when the record names no end of its own
-	Label   string    // for people; nothing is decided by it
+	Label   string    // for people; nothing is decided by it; at most MaxLabel characters and an ellipsis
 
 	name string // of the Redis key
 	raw  string // the exact bytes in Redis: a permit is taken only while they still stand there
@@ -73,6 +77,9 @@ type stored struct {
 func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 	var s stored
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
+		return nil, unreadable(err)
+	}
+	if err := jsonobject.CheckNames(raw, members); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	if s.APIKey != "" && s.APIKey != apiKey {
@@ -90,7 +97,62 @@ func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 		return nil, err
 	}
 	label, _ := s.Label.(string)
-	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: label, raw: raw}, nil
+	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: CutLabel(label), raw: raw}, nil
+}
+
+// members are the names that a record's reader knows.
+var members = func() (names []string) {
+	for field := range reflect.TypeFor[stored]().Fields() {
+		names = append(names, field.Tag.Get("json"))
+	}
+	return names
+}()
+
+// unreadable says without words of Go what is wrong with a record.
+func unreadable(err error) error {
+	if _, is := errors.AsType[*json.SyntaxError](err); is {
+		return fmt.Errorf("%w: it is not JSON", ErrRecord)
+	}
+	if t, is := errors.AsType[*json.UnmarshalTypeError](err); is {
+		if t.Field == "" {
+			return fmt.Errorf("%w: it is no JSON object", ErrRecord)
+		}
+		return fmt.Errorf("%w: %s must not be a JSON %s", ErrRecord, t.Field, t.Value)
+	}
+	return fmt.Errorf("%w: %w", ErrRecord, err)
+}
+
+const (
+	// MaxLabel is how many characters of a label are written and shown.
+	MaxLabel = 256
+	// MaxRecord is how many bytes a record may have that is written. Those of other
+	// programs may have more.
+	MaxRecord = 64 << 10
+)
+
+// CutLabel is a label as far as it is shown.
+func CutLabel(label string) string {
+	if len(label) <= MaxLabel { // bytes, of which there are no fewer
+		return label
+	}
+	n := 0
+	for i := range label {
+		if n++; n > MaxLabel {
+			return label[:i] + "…"
+		}
+	}
+	return label
+}
+
+// checkSize refuses a record that is too large to be written.
+func checkSize(raw string, label *string) error {
+	switch {
+	case label != nil && utf8.RuneCountInString(*label) > MaxLabel:
+		return fmt.Errorf("the label has %d characters, and at most %d are kept: shorten it", utf8.RuneCountInString(*label), MaxLabel)
+	case len(raw) > MaxRecord:
+		return fmt.Errorf("the record would have %d bytes, and at most %d are kept: shorten its routes", len(raw), MaxRecord)
+	}
+	return nil
 }
 
 // limit takes from open what the record leaves open. Burst and delay belong to an

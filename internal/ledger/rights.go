@@ -101,7 +101,7 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	try("", "EVAL", "return 0", 1, counters[0])
 	try("", "EVALSHA", strings.Repeat("0", 40), 1, counters[0])
 
-	tried, _ := pipe.Exec(ctx) // each has its own error, and most have one
+	tried, _ := redislimit.Exec(ctx, pipe) // each has its own error, and most have one
 	for i, cmd := range tried {
 		switch k := kind(cmd.Err()); k {
 		case "noperm":

@@ -20,10 +20,11 @@ type state struct {
 	answered atomic.Pointer[time.Time] // the last look that was, nil before
 }
 
-// Ready is nil while Redis answers, and in local mode as long after as there can
-// be keys to serve; else it is the reason why the gateway cannot serve. It asks
-// nobody: the answer is that of the last look, at most half a second ago (plus
-// the time-out, when Redis hangs).
+// Ready is nil while Redis grants permits, and in local mode as long after as there
+// can be keys to serve; else it is the reason why the gateway cannot serve. In a
+// Cluster it is nil while one of the masters does: the others' keys would fare no
+// better at another gateway. It asks nobody: the answer is that of the last look, at
+// most half a second ago (plus the time-out, when Redis hangs).
 func (l *Ledger) Ready() error {
 	last := l.state.last.Load()
 	if last == nil {
@@ -48,8 +49,8 @@ func (l *Ledger) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Watch looks at Redis until ctx ends, and logs once when it goes and once when
-// it comes back.
+// Watch looks at Redis until ctx ends, and logs when it goes, each minute while it
+// is away, and when it comes back.
 func (l *Ledger) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -64,7 +65,7 @@ func (l *Ledger) Watch(ctx context.Context) {
 }
 
 func (l *Ledger) look(ctx context.Context) {
-	err := l.Ping(ctx)
+	err, part := l.trial(ctx)
 	if ctx.Err() != nil {
 		return
 	}
@@ -74,17 +75,100 @@ func (l *Ledger) look(ctx context.Context) {
 	before := l.state.last.Swap(&err)
 	addrs := strings.Join(l.opts.Addrs, ",")
 	lost := err != nil && (before == nil || *before == nil)
+	due := err != nil && l.gripes.due(Kind(err)) || lost // both are asked: what is said now is not due again
 	switch {
-	case lost && l.local != nil:
-		l.opts.Logger.Error("redis does not answer: only keys that it settled a request of lately are served", "addr", addrs, "err", err)
-	case lost:
-		l.opts.Logger.Error("requests get 503 until redis answers", "addr", addrs, "err", err)
+	case due && l.local != nil && errors.Is(err, ErrRefused):
+		l.opts.Logger.Error("only keys that redis settled a request of lately are served",
+			"why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
+	case due && l.local != nil:
+		l.opts.Logger.Error("redis does not answer: only keys that it settled a request of lately are served",
+			"addr", addrs, "kind", Kind(err), "err", err)
+	case lost && !errors.Is(err, ErrRefused):
+		l.opts.Logger.Error("requests get 503 until redis answers", "addr", addrs, "kind", Kind(err), "err", err)
+	case due:
+		l.opts.Logger.Error("requests get 503", "why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
 	case err == nil && before != nil && *before != nil:
 		l.opts.Logger.Info("redis answers again", "addr", addrs)
+	case part != nil && l.gripes.due(Kind(part)):
+		l.opts.Logger.Error("requests of some keys get 503, for one of the cluster's masters fails",
+			"why", sentence(part), "kind", Kind(part), "err", part)
 	}
 	if l.opts.Watched != nil {
-		l.opts.Watched(err == nil)
+		l.opts.Watched(err == nil && part == nil)
 	}
+}
+
+// again is after how long a trouble that lasts is complained of again.
+const again = time.Minute
+
+// gripes remembers when each kind of trouble was last complained of.
+type gripes struct {
+	now  func() time.Time
+	mu   sync.Mutex
+	last map[string]time.Time // kinds are few
+}
+
+// due reports whether a kind of trouble should be complained of now.
+func (g *gripes) due(kind string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	if last, told := g.last[kind]; told && now.Sub(last) < again {
+		return false
+	}
+	g.last[kind] = now
+	return true
+}
+
+// sentences say what the kinds of trouble are, and what to do.
+var sentences = map[string]string{
+	"oom":         "redis is out of memory: raise its maxmemory, or remove what else it holds",
+	"readonly":    "redis is a replica, which refuses to write: name its master, or the Sentinels with redis.master_name",
+	"misconf":     "redis cannot write to its disk and refuses to write at all: see its log, the disk may be full",
+	"noperm":      "redis' user lacks a right: 'tykctl doctor' says which, and how to grant it",
+	"noauth":      "redis does not accept the user or the password: check redis.username and redis.password",
+	"loading":     "redis is loading its data: wait",
+	"clusterdown": "the cluster is down: see CLUSTER INFO",
+	"masterdown":  "redis is a replica that has lost its master: name the master, or the Sentinels with redis.master_name",
+	"busy":        "redis is busy with a script: see its log; SCRIPT KILL ends one",
+	"moved":       "redis is a part of a cluster: name its nodes in redis.addrs",
+	"timeout":     "redis does not answer in time",
+	"connection":  "redis cannot be reached",
+	"tls":         "there is no TLS connection to redis",
+	"queue":       "too many requests wait for redis",
+	"sentinel":    "the sentinels know no master: see redis.master_name",
+}
+
+// Explain says in words what a kind of trouble is, as [Kind] names it, and what to
+// do; "" if the word says it all.
+func Explain(kind string) string { return sentences[kind] }
+
+// sentence says in words what the matter is with Redis.
+func sentence(err error) string {
+	switch k := Kind(err); {
+	case AtSentinel(err) && k == "noauth":
+		return "a sentinel does not accept the user or the password: check redis.sentinel_username and redis.sentinel_password"
+	case AtSentinel(err) && k != "sentinel":
+		return "no sentinel can be asked for redis' address"
+	case sentences[k] != "":
+		return sentences[k]
+	default:
+		return "redis answers with an error"
+	}
+}
+
+// Advice is what an operator reads of an [ErrUnavailable]: what the matter is with
+// Redis and what to do, "" if err says all there is.
+func Advice(err error) string {
+	switch Kind(err) {
+	case "", "timeout", "connection", "reply":
+		if !AtSentinel(err) {
+			return ""
+		}
+	case "tls":
+		return tlsAdvice(err)
+	}
+	return sentence(err)
 }
 
 // tripped and alone are told of the two changes of state that concern requests.

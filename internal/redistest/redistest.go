@@ -39,6 +39,7 @@ type Server struct {
 	t      testing.TB
 	binary string
 	args   []string
+	config func(port string) (args []string, err error) // in place of args, for a Sentinel
 	log    logBuffer
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd has ended
@@ -53,7 +54,6 @@ func Start(t testing.TB, args ...string) *Server {
 	return start(t, freePort, args...)
 }
 
-// start asks port anew when something else took the port that it proposed.
 func start(t testing.TB, port func() (int, error), args ...string) *Server {
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")
@@ -61,6 +61,14 @@ func start(t testing.TB, port func() (int, error), args ...string) *Server {
 		t.Fatalf("redistest: %v: install redis-server (Debian: apt-get install redis-server) or run make test", err)
 	}
 	s := &Server{t: t, binary: binary, args: append([]string{"--dir", t.TempDir()}, args...)}
+	s.startOn(port)
+	return s
+}
+
+// startOn asks port anew when something else took the port that it proposed.
+func (s *Server) startOn(port func() (int, error)) {
+	t := s.t
+	t.Helper()
 	t.Cleanup(s.Stop)
 	for range portAttempts {
 		number, err := port()
@@ -70,14 +78,13 @@ func start(t testing.TB, port func() (int, error), args ...string) *Server {
 		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(number))
 		err = s.run()
 		if err == nil {
-			return s
+			return
 		}
 		if !errors.Is(err, errPortTaken) {
 			t.Fatalf("redistest: %v\n%s", err, s.Log())
 		}
 	}
 	t.Fatalf("redistest: %d ports in a row were taken\n%s", portAttempts, s.Log())
-	return nil
 }
 
 // Client returns a client of the server that is closed with the test. It does not
@@ -151,6 +158,11 @@ func (s *Server) run() error {
 		"--bind", host, "--port", port,
 		"--save", "", "--appendonly", "no",
 	}, s.args...)
+	if s.config != nil {
+		if args, err = s.config(port); err != nil {
+			return err
+		}
+	}
 	cmd := exec.Command(s.binary, args...) //nolint:gosec // The binary is found by a fixed name and the arguments are the test's.
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	cmd.SysProcAttr = dieWithParent()

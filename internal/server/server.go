@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/http1"
+	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
 // headerSlack is more than the gateway lets through, so that a large header is
@@ -50,7 +52,7 @@ type Options struct {
 type Server struct {
 	opts          Options
 	main, metrics net.Listener
-	credentials   *credentials // nil without TLS
+	credentials   *tlsfiles.Latest[*tls.Config] // nil without TLS
 	draining      atomic.Bool
 	newcomers     newcomers
 	tunnels       sync.WaitGroup // requests whose connections net/http has given away
@@ -61,7 +63,7 @@ var errDraining = errors.New("shutting down")
 // Listen reads the TLS files and opens both ports, so that what is amiss there is
 // known before anything else happens. The error says which and what to do.
 func Listen(o Options) (*Server, error) {
-	var secure *credentials
+	var secure *tlsfiles.Latest[*tls.Config]
 	if o.TLS != (TLS{}) {
 		var err error
 		if secure, err = newCredentials(o.TLS, o.Logger); err != nil {
@@ -131,7 +133,7 @@ func (s *Server) newFronts(gateway http.Handler) fronts {
 	full := s.newHTTP(s.front(gateway))
 	full.ConnState = s.newcomers.note
 	if s.credentials != nil {
-		full.TLSConfig = s.credentials.config()
+		full.TLSConfig = serverConfig(s.credentials)
 	}
 	plain := http1.New(full)
 	plain.Refuse = s.opts.Refuse

@@ -18,6 +18,7 @@ func newTransport(o Options, dialer *net.Dialer) *transport {
 	t := &http.Transport{
 		Proxy:                  nil, // the environment must not redirect traffic
 		DialContext:            dialer.DialContext,
+		TLSClientConfig:        o.TLS,
 		TLSHandshakeTimeout:    o.ConnectTimeout,
 		ResponseHeaderTimeout:  o.ResponseTimeout,
 		ExpectContinueTimeout:  time.Second,

@@ -13,6 +13,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -51,6 +52,7 @@ type Options struct {
 	// MinBodyRate is how many bytes a second a client must send of a body, on average
 	// from the tenth second of waiting for it on; 0 is any.
 	MinBodyRate int64
+	TLS         *tls.Config // for an https target; nil is crypto/tls's default
 	Logger      *slog.Logger
 }
 

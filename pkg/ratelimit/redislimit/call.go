@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,6 +16,28 @@ import (
 // ErrReply is wrapped by the error for a reply that contradicts the script or the
 // call, or that tells of a counter below zero. Nothing was granted.
 var ErrReply = errors.New("redislimit: malformed reply")
+
+// ErrState is wrapped by the error for a key of which Redis holds something else
+// under the name of a counter or a state: a text, a list, a number below zero.
+// Nothing was granted. Other keys are not concerned. [Limiter.Reset] removes it. It
+// wraps ErrReply.
+var ErrState error = stateError{}
+
+type stateError struct{}
+
+func (stateError) Error() string { return "redislimit: not a limit's state" }
+func (stateError) Unwrap() error { return ErrReply }
+
+// stateFault turns what a script met at the names of a key's state into ErrState.
+// A guard may be of a wrong type as well, so with one that is left as it is.
+func (c *call) stateFault(err error) error {
+	text := err.Error()
+	if strings.Contains(text, "value is not an integer") || strings.Contains(text, "would overflow") ||
+		!c.guarded && strings.Contains(text, "WRONGTYPE ") {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	return err
+}
 
 var (
 	//go:embed prelude.lua
@@ -65,12 +88,13 @@ const (
 type call struct {
 	question
 	reset   bool      // forget instead of take
-	n       int64     // 0 to look, and for reset
+	n       int64     // 0 to ask for the guard alone, and for reset
 	start   time.Time // of the window that Redis is believed to be in, if windowed
 	callers int       // that share it
 	// Permits of the key that were refused from memory, for Redis to count.
 	elsewhere int64
 	whole     bool // send the script itself: Redis does not know it
+	trial     bool // nobody waits for it
 
 	// The command's arguments; those of args point at the others.
 	names   [2]string
@@ -88,7 +112,6 @@ type answer struct {
 	now      int64              // Redis's time in Unix microseconds
 	before   ratelimit.State    // if taken
 	decision ratelimit.Decision // if taken, and some were asked for
-	usage    ratelimit.Usage    // if taken, and none were asked for
 	current  string             // if guardChanged, the guard's value
 	exists   bool               // if guardChanged, whether it has one
 }
@@ -190,22 +213,22 @@ func (c *call) answer(reply any) (answer, error) {
 	return answer{}, fmt.Errorf("%w: status %d", ErrReply, code)
 }
 
-// taken reads what the script counted: nothing after a reset, else what was
-// granted (or refused so far, after a look) and the state from before. What
-// follows from that state is worked out here, and must agree with the script.
+// taken reads what the script counted: nothing if no permits were asked for, else
+// what was granted and the state from before. What follows from that state is
+// worked out here, and must agree with the script.
 func (c *call) taken(a answer, rest []any) (answer, error) {
-	if windowed(c.limit.Algorithm) && !c.covers(a.now) {
-		return answer{}, fmt.Errorf("%w: not the current window", ErrReply)
-	}
 	want := 0
-	if !c.reset {
+	if c.n > 0 {
 		_, state := takeScript(c.limit.Algorithm)
 		want = 1 + state
 	}
 	if len(rest) != want {
 		return answer{}, fmt.Errorf("%w: %d numbers, want %d", ErrReply, len(rest), want)
 	}
-	if c.reset {
+	if windowed(c.limit.Algorithm) && (c.n > 0 || c.reset) && !c.covers(a.now) {
+		return answer{}, fmt.Errorf("%w: not the current window", ErrReply)
+	}
+	if c.n == 0 {
 		return a, nil
 	}
 	var numbers [4]int64
@@ -218,11 +241,6 @@ func (c *call) taken(a answer, rest []any) (answer, error) {
 	}
 	now, state := time.UnixMicro(a.now), c.state(numbers[1:])
 	a.before = state
-	if c.n == 0 {
-		a.usage = c.limit.Usage(state, now)
-		a.usage.Refused = numbers[0]
-		return a, nil
-	}
 	if _, a.decision = c.limit.Decide(state, c.n, now); a.decision.Granted != numbers[0] {
 		return answer{}, fmt.Errorf("%w: %d granted where %d are due", ErrReply, numbers[0], a.decision.Granted)
 	}

@@ -16,13 +16,13 @@ if now < start * 1000000 or now >= finish * 1000000 then
 end
 
 local asked, permits = tonumber(ARGV[1]), tonumber(ARGV[2])
-if asked == 0 then
-  return {TAKEN, now, tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(redis.call('GET', KEYS[1]) or 0)}
-end
-
 -- A new counter vanishes after its window.
 local vanish = finish * 1000 + GRACE_MS
 local count = redis.call('INCRBY', KEYS[1], asked)
+if count < asked then -- it was below zero, and would grant more than the limit
+  redis.call('DECRBY', KEYS[1], asked)
+  return {err = NO_STATE}
+end
 if count == asked then
   redis.call('PEXPIREAT', KEYS[1], vanish)
 end

@@ -12,15 +12,10 @@
 local stored = redis.call('GET', KEYS[1]) or '0'
 local before = tonumber(stored)
 if not string.find(stored, '^%d+$') or before >= 9007199254740992 then
-  return {err = 'ERR value is not an integer or out of range'}
+  return {err = NO_STATE}
 end
 
-local asked = tonumber(ARGV[1])
-if asked == 0 then
-  return {TAKEN, now, tonumber(redis.call('GET', KEYS[2]) or 0), before}
-end
-
-local interval, ahead = tonumber(ARGV[2]), tonumber(ARGV[3])
+local asked, interval, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local full = math.max(before, now)
 if ahead > 0 then
   full = math.min(full, now + ahead)

@@ -5,16 +5,17 @@
 -- KEYS[1]  state of the key
 -- KEYS[2]  counter of the permits refused
 -- KEYS[3]  guard (optional)
--- ARGV     the algorithm's own, then permits that the caller has refused by itself
+-- ARGV     permits asked for, the algorithm's own, then permits that the caller has refused by itself
 --          meanwhile, then the guard's expected value (with KEYS[3] only)
 --
 -- Replies, each with Redis's time in Unix microseconds:
 --   {0, now, granted, state…}  taken; the state is that from before
---   {0, now, refused, state…}  looked, because no permits were asked for; nothing was written
+--   {0, now}                   the guard holds, and no permits were asked for; nothing was written
 --   {1, now}                   now lies outside the window that the caller named; nothing was written
 --   {2, now[, value]}          the guard holds another value, or none; nothing was written
 
 local TAKEN, OTHER_WINDOW, GUARD_CHANGED = 0, 1, 2
+local NO_STATE = 'ERR value is not an integer or out of range'
 
 -- The clock can go back: it is stepped, or a replica with a slower one is promoted.
 -- What counts in a window outlives it by this much, so that a window entered twice
@@ -34,6 +35,11 @@ if KEYS[3] then
   if value ~= ARGV[#ARGV] then
     return {GUARD_CHANGED, now, value}
   end
+end
+
+-- Only the guard was asked about: what counts for the key is of no matter.
+if ARGV[1] == '0' then
+  return {TAKEN, now}
 end
 
 -- Permits refused elsewhere are counted with those refused here.

@@ -18,6 +18,7 @@
 package redislimit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,26 +218,25 @@ func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n
 	return o.Decision, err
 }
 
-// Peek answers as [Limiter.Take] would now, and takes nothing. The error is as
-// for Take.
+// Peek answers as [Limiter.Take] would now, and takes nothing. It runs no script, so
+// that a user of Redis who may only read can look. The error is as for Take.
 func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
 	if err := checkPermits(n); err != nil {
 		return ratelimit.Decision{}, err
 	}
-	c := &call{question: question{key: key, limit: limit}}
-	if err := l.alone(ctx, c); err != nil {
-		return ratelimit.Decision{}, err
+	s := l.lookAt(ctx, key, limit)
+	if s.err != nil {
+		return ratelimit.Decision{}, s.err
 	}
-	_, d := limit.Decide(c.reply.before, n, time.UnixMicro(c.reply.now))
+	_, d := limit.Decide(s.state, n, s.now)
 	return d, nil
 }
 
-// Usage tells how key stands under limit. It takes nothing. The error is as for
-// Take.
+// Usage tells how key stands under limit. It takes nothing and runs no script. The
+// error is as for Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
-	c := &call{question: question{key: key, limit: limit}}
-	err := l.alone(ctx, c)
-	return c.reply.usage, err
+	s := l.lookAt(ctx, key, limit)
+	return s.usage(), s.err
 }
 
 // A Subject is a key and the limit that it is under.
@@ -246,29 +246,43 @@ type Subject struct {
 }
 
 // Usages tells how many keys stand, in their order, at the cost of one round trip
-// for all that lie on the same server. The error is the first, and is as for Take.
+// for all that lie on the same server (two in a Cluster). The error is the first,
+// and is as for Take.
 func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.Usage, error) {
-	calls := make([]*call, len(subjects))
-	nodes := make(map[*gatherer][]*call, 1)
-	for i, s := range subjects {
-		if err := s.Limit.Validate(); err != nil {
+	usages, errs := l.UsageOfEach(ctx, subjects)
+	for _, err := range errs {
+		if err != nil {
 			return nil, err
 		}
-		calls[i] = &call{question: question{key: s.Key, limit: s.Limit}}
-		at := l.gathererOf(ctx, s.Key)
-		nodes[at] = append(nodes[at], calls[i])
-	}
-	for at, theirs := range nodes {
-		l.settle(ctx, at.clock, theirs)
-	}
-	usages := make([]ratelimit.Usage, len(calls))
-	for i, c := range calls {
-		if c.err != nil {
-			return nil, c.err
-		}
-		usages[i] = c.reply.usage
 	}
 	return usages, nil
+}
+
+// UsageOfEach is Usages with an error for each key, nil where there is none: one
+// that is an [ErrState] says nothing of the other keys.
+func (l *Limiter) UsageOfEach(ctx context.Context, subjects []Subject) ([]ratelimit.Usage, []error) {
+	usages, errs := make([]ratelimit.Usage, len(subjects)), make([]error, len(subjects))
+	sights := l.look(ctx, subjects)
+	for i := range sights {
+		usages[i], errs[i] = sights[i].usage(), sights[i].err
+	}
+	return usages, errs
+}
+
+// Try finds out whether permits can be taken now: it takes one of key, which should
+// be no client's, and compares guard, whatever comes of either. It waits behind no
+// other caller, and Options.Observe is not told. It leaves nothing behind, unless the
+// user of Redis may not delete: then a counter, until the limit's window is over.
+// Cost: one round trip. The error is as for Take.
+func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) error {
+	if err := limit.Validate(); err != nil {
+		return err
+	}
+	taking := &call{question: question{key: key, limit: limit}, n: 1, trial: true}
+	comparing := &call{question: question{key: key, limit: limit, guard: guard, guarded: true}, trial: true}
+	forgetting := &call{question: question{key: key, limit: limit}, reset: true, trial: true}
+	l.settle(ctx, l.gathererOf(ctx, key).clock, []*call{taking, comparing, forgetting})
+	return cmp.Or(taking.err, comparing.err)
 }
 
 // Reset forgets what was taken and refused of key under the limit's algorithm, as

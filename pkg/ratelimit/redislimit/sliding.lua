@@ -14,15 +14,11 @@ for i = 1, 3 do
   local value = stored and (before[i] or '') or '0'
   before[i] = tonumber(value)
   if not string.find(value, '^%d+$') or before[i] >= 9007199254740992 then
-    return {err = 'ERR value is not an integer or out of range'}
+    return {err = NO_STATE}
   end
 end
 
 local asked, permits, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-if asked == 0 then
-  return {TAKEN, now, tonumber(redis.call('GET', KEYS[2]) or 0), before[1], before[2], before[3]}
-end
-
 local start = math.floor(now / (length * 1000000)) * length
 local window, current, previous = before[1], before[2], before[3]
 if window == start - length then

@@ -83,7 +83,7 @@ func (l *Limiter) send(ctx context.Context, calls []*call) {
 	} else {
 		err = l.pipeline(ctx, calls)
 	}
-	if l.options.Observe != nil {
+	if l.options.Observe != nil && !calls[0].trial {
 		l.options.Observe(exchangeOf(calls, time.Since(begun), err))
 	}
 }
@@ -95,7 +95,7 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 		cmds[i] = c.command(ctx, &l.options)
 		_ = pipe.Process(ctx, cmds[i]) // only queues
 	}
-	_, err := pipe.Exec(ctx)
+	_, err := Exec(ctx, pipe)
 	var broken error
 	for i, c := range calls {
 		c.read(cmds[i])
@@ -103,17 +103,36 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 		case broken != nil:
 			// Behind a reply that is none, the next ones may be answers to others.
 			c.reply, c.err = answer{}, broken
-		case errors.Is(c.err, ErrReply):
+		case errors.Is(c.err, ErrReply) && !errors.Is(c.err, ErrState):
 			broken = c.err
 		}
 	}
 	return err
 }
 
+// Exec is the pipeline's own Exec, but that each command has its error: the client
+// leaves them all without one when a Sentinel, or a new connection's greeting, was
+// answered with an error.
+func Exec(ctx context.Context, pipe redis.Pipeliner) ([]redis.Cmder, error) {
+	cmds, err := pipe.Exec(ctx)
+	if err == nil {
+		return cmds, nil
+	}
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return cmds, err
+		}
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
+	}
+	return cmds, err
+}
+
 // read takes in what became of the command.
 func (c *call) read(cmd charge) {
 	if err := cmd.Err(); err != nil {
-		c.reply, c.err = answer{}, fmt.Errorf("redislimit: %w", err)
+		c.reply, c.err = answer{}, fmt.Errorf("redislimit: %w", c.stateFault(err))
 		return
 	}
 	c.reply, c.err = c.answer(cmd.Val())

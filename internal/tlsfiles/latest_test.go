@@ -1,4 +1,4 @@
-package server
+package tlsfiles
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 )
 
 // pair writes a certificate and its key.
-func pair(t *testing.T) TLS {
+func pair(t *testing.T) ClientOptions {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -33,7 +33,7 @@ func pair(t *testing.T) TLS {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	files := TLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	files := ClientOptions{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
 	for path, block := range map[string]*pem.Block{
 		files.Cert: {Type: "CERTIFICATE", Bytes: cert}, files.Key: {Type: "PRIVATE KEY", Bytes: key},
 	} {
@@ -48,13 +48,13 @@ func pair(t *testing.T) TLS {
 func TestBrokenChangeIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	files := pair(t)
-	c, err := newCredentials(files, slog.New(slog.NewTextHandler(&log, nil)))
+	c, err := Follow(slog.New(slog.NewTextHandler(&log, nil)), files.load, files.Cert, files.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := c.latest()
+	first := c.Get()
 	later := func() { c.mu.Lock(); c.checked = time.Time{}; c.mu.Unlock() }
-	if later(); c.latest() != first || log.Len() > 0 {
+	if later(); c.Get() != first || log.Len() > 0 {
 		t.Errorf("files that did not change were read anew: %s", log.String())
 	}
 	for _, broken := range []string{"broken", "otherwise broken"} {
@@ -62,7 +62,7 @@ func TestBrokenChangeIsLoggedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if later(); c.latest() != first {
+			if later(); c.Get() != first {
 				t.Fatal("a broken pair is in use")
 			}
 		}

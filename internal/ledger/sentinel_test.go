@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tykctl/tykctl/internal/redistest"
+)
+
+// A Sentinel may want no password, the master's or another, or a user as well; and
+// what it refuses is not taken for Redis's.
+func TestSentinelWithAPassword(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, "--requirepass", "of-the-master")
+	watch := func(lines ...string) string {
+		return redistest.StartSentinel(t, "mine", master, append([]string{"sentinel auth-pass mine of-the-master"}, lines...)...).Addr
+	}
+	open1, same, other, user := watch(), watch("requirepass of-the-master"), watch("requirepass of-the-sentinel"),
+		watch("user default off", "user scout on >of-the-scout allchannels +@all")
+	for _, tt := range []struct {
+		name, addr, user, password, master string
+		kind                               string // "" if it works
+		says                               string
+	}{
+		{"none", open1, "", "", "mine", "", ""},
+		{"the master's", same, "", "of-the-master", "mine", "", ""},
+		{"another", other, "", "of-the-sentinel", "mine", "", ""},
+		{"with a user", user, "scout", "of-the-scout", "mine", "", ""},
+		{"missing", other, "", "", "mine", "noauth", "redis.sentinel_password"},
+		{"the master's where another is wanted", other, "", "of-the-master", "mine", "noauth", "redis.sentinel_password"},
+		{"wrong user", user, "", "of-the-scout", "mine", "noauth", "redis.sentinel_username"},
+		{"unknown master", open1, "", "", "yours", "sentinel", "redis.master_name"},
+		{"away", "127.0.0.1:1", "", "", "mine", "connection", "no sentinel can be asked"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := open(t, master, func(o *Options) {
+				o.Addrs, o.MasterName, o.Password = []string{tt.addr}, tt.master, "of-the-master"
+				o.SentinelUsername, o.SentinelPassword = tt.user, tt.password
+			})
+			_, err := l.Create(t.Context(), Grant{APIKey: apiKey(1), RateLimit: 1}, time.Hour)
+			if tt.kind == "" {
+				if err != nil && !errors.Is(err, ErrExists) {
+					t.Error(err)
+				}
+				return
+			}
+			if Kind(err) != tt.kind || !AtSentinel(err) || !strings.Contains(err.Error(), tt.addr) {
+				t.Errorf("%v (%s); want %s, naming %s", err, Kind(err), tt.kind, tt.addr)
+			}
+			if !strings.Contains(Advice(err), tt.says) {
+				t.Errorf("%v: the advice is %q", err, Advice(err))
+			}
+			if strings.Contains(err.Error(), "of-the-") {
+				t.Errorf("%v shows a password", err)
+			}
+			// It is never taken for an answer about the key.
+			if _, err := l.Take(t.Context(), apiKey(1), anyone); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("a request got %v", err)
+			}
+			if _, err := l.Lookup(t.Context(), apiKey(1)); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("a look-up got %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,114 @@
+package tlsfiles
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+)
+
+// ClientOptions say how a server is met over TLS. The zero value trusts what the
+// system trusts and shows no certificate.
+type ClientOptions struct {
+	CA         string // a file of authorities in PEM, in place of the system's
+	Cert, Key  string // files in PEM: the certificate to show, with its chain
+	ServerName string // that the server's certificate must have; "" is the host connected to
+	// Option begins the names of the options, as in "redis.tls_", for errors.
+	Option string
+}
+
+// Client makes configurations of crypto/tls for connections to servers.
+type Client struct {
+	serverName string
+	latest     *Latest[material]
+	ca, cert   bool // there are files of it
+}
+
+// material is what the files hold.
+type material struct {
+	roots *x509.CertPool // nil for the system's
+	cert  *tls.Certificate
+}
+
+// NewClient reads the files. The error names the option at fault.
+func NewClient(o ClientOptions, logger *slog.Logger) (*Client, error) {
+	latest, err := Follow(logger, o.load, o.CA, o.Cert, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{serverName: o.ServerName, latest: latest, ca: o.CA != "", cert: o.Cert != ""}, nil
+}
+
+// Check reads the files as [NewClient] would. The error names the option at fault.
+func (o ClientOptions) Check() error {
+	_, err := o.load()
+	return err
+}
+
+func (o ClientOptions) load() (m material, err error) {
+	if o.CA != "" {
+		if m.roots, err = Authorities(o.CA); err != nil {
+			return material{}, fmt.Errorf("%sca: %w", o.Option, err)
+		}
+	}
+	if o.Cert != "" || o.Key != "" {
+		pair, err := Pair(o.Cert, o.Key)
+		if err != nil {
+			return material{}, fmt.Errorf("%scert and %skey: %w", o.Option, o.Option, err)
+		}
+		m.cert = &pair
+	}
+	return m, nil
+}
+
+// Pair reads a certificate with its chain, and its key.
+func Pair(cert, key string) (tls.Certificate, error) { return tls.LoadX509KeyPair(cert, key) }
+
+// Authorities reads the certificates of a file in PEM.
+func Authorities(path string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator named it
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
+	}
+	return pool, nil
+}
+
+// Config is for connections to host, TLS 1.2 or later. It goes by the files as they
+// are at each handshake.
+func (c *Client) Config(host string) *tls.Config {
+	if c.serverName != "" {
+		host = c.serverName
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+	if c.cert {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return c.latest.Get().cert, nil
+		}
+	}
+	if c.ca {
+		// RootCAs would be those of this moment for ever.
+		config.InsecureSkipVerify = true // VerifyConnection verifies, with the latest roots
+		config.VerifyConnection = func(s tls.ConnectionState) error {
+			return verify(s.PeerCertificates, c.latest.Get().roots, host)
+		}
+	}
+	return config
+}
+
+// verify does what crypto/tls does without InsecureSkipVerify.
+func verify(chain []*x509.Certificate, roots *x509.CertPool, host string) error {
+	intermediates := x509.NewCertPool()
+	for _, cert := range chain[1:] { // a server always shows one
+		intermediates.AddCert(cert)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, DNSName: host})
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: err}
+	}
+	return nil
+}
