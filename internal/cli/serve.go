@@ -99,6 +99,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.remarks.to.Store(logger)
 	verifier, err := jwtauth.NewVerifier(keys...)
 	if err != nil {
 		return nil, err
@@ -215,7 +216,7 @@ func storeOptions(cfg *config.Config) ledger.Options {
 		addrs = []string{cfg.Redis.Addr}
 	}
 	return ledger.Options{
-		Addrs: addrs, MasterName: cfg.Redis.MasterName,
+		Addrs: addrs, MasterName: cfg.Redis.MasterName, Cluster: cfg.Redis.Cluster,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		DB: cfg.Redis.DB, TLS: cfg.Redis.TLS,
 		Timeout: cfg.Redis.Timeout,

@@ -132,6 +132,8 @@ var options = []option{
 		func(c *Config) *string { return &c.Redis.Addr }, hostPort()).example("tyk-redis:6379"),
 	opt("redis.addrs", "", "in place of redis.addr: the nodes of a Cluster, or the Sentinels beside redis.master_name",
 		func(c *Config) *[]string { return &c.Redis.Addrs }, listOf(hostPort())),
+	opt("redis.cluster", "auto", "whether Redis is a Cluster; auto: several redis.addrs without redis.master_name are one, and a single address is asked",
+		func(c *Config) *string { return &c.Redis.Cluster }, oneOf("auto", "on", "off")),
 	opt("redis.master_name", "", "the name by which the Sentinels know the master",
 		func(c *Config) *string { return &c.Redis.MasterName }, text()),
 	opt("redis.username", "", "the Redis user",

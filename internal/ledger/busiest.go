@@ -60,7 +60,7 @@ func (l *Ledger) usages(ctx context.Context, page []redislimit.Subject) ([]ratel
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
-	usages, err := l.limiter.Usages(ctx, page)
+	usages, err := l.at().limiter.Usages(ctx, page)
 	l.observe("usage", start, err)
 	if err != nil {
 		return nil, l.fault("", err)

@@ -58,7 +58,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 			Name: "tykctl_redis_up", Help: "1 while Redis answers.",
 		}),
 		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_breaker_open", Help: "1 while requests do not wait for Redis, because it has not answered.",
+			Name: "tykctl_redis_breaker_open", Help: "1 while requests do not wait for Redis, or for at least one node of a Cluster, because it has not answered.",
 		}),
 		localMode: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tykctl_redis_local_mode", Help: "1 while requests are served without Redis.",
