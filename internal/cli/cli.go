@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
@@ -32,6 +33,7 @@ type app struct {
 	environ  func() []string
 	now      func() time.Time
 	ignored  <-chan os.Signal // signals that serve outlives; nil for other commands
+	remarks  clientRemarks    // of the Redis client
 
 	configFile string
 	useEnv     bool
@@ -40,6 +42,7 @@ type app struct {
 // Main runs the program and returns its exit code.
 func Main() int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ, now: time.Now}
+	redis.SetLogger(&a.remarks) // one for the whole process, so here and nowhere else
 	return a.run(context.Background(), os.Args[1:])
 }
 

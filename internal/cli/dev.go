@@ -75,6 +75,7 @@ func (a *app) devConfig(redis, target string) (*config.Config, error) {
 		"monitoring.ip":           loopback,
 		"redis.addr":              redis,
 		"redis.addrs":             "",
+		"redis.cluster":           "auto",
 		"redis.master_name":       "",
 		"redis.username":          "",
 		"redis.password":          "",

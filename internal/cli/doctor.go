@@ -135,7 +135,7 @@ func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
 		err = storeError(err, cfg)
 		return []finding{fail("redis", err.Error(), advice)}, err
 	}
-	return judgeRedis(facts, cfg.Redis.Timeout, book.Rights()), nil
+	return judgeRedis(facts, cfg.Redis, book.Rights()), nil
 }
 
 // examineBackend connects to the backend, and asks it for nothing.

@@ -113,9 +113,11 @@ func judgeCertificate(files config.TLS, now time.Time) []finding {
 }
 
 // judgeRedis judges what Redis tells. rights are the rules for its user.
-func judgeRedis(f ledger.Facts, budget time.Duration, rights string) []finding {
+func judgeRedis(f ledger.Facts, redis config.Redis, rights string) []finding {
+	budget := redis.Timeout
 	return []finding{
 		worst(f.Servers, judgeServer),
+		judgeTopology(f, redis),
 		judgeLatency(f.Latency, budget),
 		judgeClock(f.Ahead, f.Unsure),
 		worst(f.Servers, judgeEviction),
@@ -156,6 +158,20 @@ func judgeServer(s ledger.Server) finding {
 		return fail("redis", s.Addr+" is a replica, which refuses to write", "name its master, or the Sentinels with redis.master_name")
 	}
 	return ok("redis", fmt.Sprintf("%s answers: version %s, %s", s.Addr, s.Version, s.Mode))
+}
+
+// judgeTopology says as what Redis is used.
+func judgeTopology(f ledger.Facts, redis config.Redis) finding {
+	const check = "topology"
+	switch {
+	case f.Cluster:
+		return ok(check, fmt.Sprintf("a Cluster; masters: %d", len(f.Servers)))
+	case len(f.Servers) == 1 && f.Servers[0].Mode == "cluster":
+		return fail(check, "it is used as one server, but it is a Cluster: keys on other nodes get 503", "set redis.cluster to auto")
+	case redis.MasterName != "":
+		return ok(check, "the master that the Sentinels name")
+	}
+	return ok(check, "one server")
 }
 
 func judgeLatency(trip, budget time.Duration) finding {

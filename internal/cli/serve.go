@@ -113,6 +113,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.remarks.to.Store(logger)
 	verifier, err := jwtauth.NewVerifier(keys...)
 	if err != nil {
 		return nil, err
@@ -285,7 +286,7 @@ func storeAddrs(cfg *config.Config) []string {
 // TLS.
 func storeOptions(cfg *config.Config) ledger.Options {
 	return ledger.Options{
-		Addrs: storeAddrs(cfg), MasterName: cfg.Redis.MasterName,
+		Addrs: storeAddrs(cfg), MasterName: cfg.Redis.MasterName, Cluster: cfg.Redis.Cluster,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		DB: cfg.Redis.DB,
 

@@ -130,6 +130,7 @@ type Redis struct {
 	Addr       string
 	Addrs      []string // several: a Cluster, or its Sentinels beside MasterName
 	MasterName string
+	Cluster    string // auto, on or off
 	Username   string
 	Password   Secret
 	DB         int

@@ -155,6 +155,24 @@ func TestFaults(t *testing.T) {
   redis.db: must be 0, for several redis.addrs are a Cluster, which has no other database; for Sentinels set redis.master_name`,
 		},
 		{
+			name: "a database of a Cluster with one address",
+			file: `{"redis":{"addr":"a:1","db":1,"cluster":"on"}}`,
+			want: `config.json: 1 fault:
+  redis.db: must be 0, for a Cluster has no other database; set redis.cluster to off for one server`,
+		},
+		{
+			name: "several addresses of no Cluster",
+			file: `{"redis":{"addrs":["a:1","b:1"],"cluster":"off"}}`,
+			want: `config.json: 1 fault:
+  redis.cluster: is off, but several redis.addrs are a Cluster; name one address, or the Sentinels' redis.master_name`,
+		},
+		{
+			name: "a Cluster behind Sentinels",
+			file: `{"redis":{"addrs":["a:1","b:1"],"cluster":"on","master_name":"m"}}`,
+			want: `config.json: 1 fault:
+  redis.cluster: is on, but redis.master_name is for Sentinels, which watch no Cluster; set only one of the two`,
+		},
+		{
 			name: "Sentinels without addresses",
 			src:  Source{Env: []string{"TYK_PROX_REDIS__MASTER_NAME=m"}},
 			want: `configuration: 1 fault:

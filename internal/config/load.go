@@ -263,8 +263,21 @@ func (c *Config) checkRedis(faults *Faults) {
 	if r.SentinelUsername != "" && !c.isSet("redis.sentinel_password") {
 		faults.add(c.Origin("redis.sentinel_username"), "redis.sentinel_username", "needs a password; set redis.sentinel_password")
 	}
-	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {
+	switch {
+	case r.DB == 0 || r.MasterName != "":
+	case len(r.Addrs) > 1:
 		faults.add(c.Origin("redis.db"), "redis.db",
 			"must be 0, for several redis.addrs are a Cluster, which has no other database; for Sentinels set redis.master_name")
+	case r.Cluster == "on":
+		faults.add(c.Origin("redis.db"), "redis.db",
+			"must be 0, for a Cluster has no other database; set redis.cluster to off for one server")
+	}
+	switch {
+	case r.Cluster == "off" && len(r.Addrs) > 1 && r.MasterName == "":
+		faults.add(c.Origin("redis.cluster"), "redis.cluster",
+			"is off, but several redis.addrs are a Cluster; name one address, or the Sentinels' redis.master_name")
+	case r.Cluster == "on" && r.MasterName != "":
+		faults.add(c.Origin("redis.cluster"), "redis.cluster",
+			"is on, but redis.master_name is for Sentinels, which watch no Cluster; set only one of the two")
 	}
 }

@@ -160,6 +160,8 @@ var options = []option{
 		func(c *Config) *string { return &c.Redis.Addr }, hostPort()).example("tyk-redis:6379"),
 	opt("redis.addrs", "", "the nodes of a Cluster, or with redis.master_name the Sentinels; replaces redis.addr",
 		func(c *Config) *[]string { return &c.Redis.Addrs }, listOf(hostPort())),
+	opt("redis.cluster", "auto", "whether Redis is a Cluster; with auto, several redis.addrs without redis.master_name mean a Cluster, and a single server is asked",
+		func(c *Config) *string { return &c.Redis.Cluster }, oneOf("auto", "on", "off")),
 	opt("redis.master_name", "", "the master's name, as the Sentinels know it",
 		func(c *Config) *string { return &c.Redis.MasterName }, text()),
 	opt("redis.username", "", "the Redis user",

@@ -51,6 +51,7 @@ func TestEnvironmentNames(t *testing.T) {
 		"redis.addr":                        "TYK_PROX_REDIS__ADDR",
 		"redis.addrs":                       "TYK_PROX_REDIS__ADDRS",
 		"redis.master_name":                 "TYK_PROX_REDIS__MASTER_NAME",
+		"redis.cluster":                     "TYK_PROX_REDIS__CLUSTER",
 		"redis.username":                    "TYK_PROX_REDIS__USERNAME",
 		"redis.password":                    "TYK_PROX_REDIS__PASSWORD",
 		"redis.db":                          "TYK_PROX_REDIS__DB",

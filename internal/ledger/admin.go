@@ -54,8 +54,11 @@ func (l *Ledger) List(ctx context.Context, each func(Entry) error) error {
 func (l *Ledger) lookup(ctx context.Context, apiKeys []string, each func(Entry) error) error {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return err
+	}
 	start := l.now()
-	pipe := l.client.Pipeline()
+	pipe := l.at().client.Pipeline()
 	gets, ttls := make([]*redis.StringCmd, len(apiKeys)), make([]*redis.DurationCmd, len(apiKeys))
 	for i, apiKey := range apiKeys {
 		name := l.recordKey(apiKey)
@@ -132,7 +135,11 @@ func (l *Ledger) Peek(ctx context.Context, apiKey string, allow func(*Record) er
 	start := l.now()
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
-	rec, err := l.fetch(ctx, apiKey)
+	err := l.find(ctx)
+	var rec *Record
+	if err == nil {
+		rec, err = l.fetch(ctx, apiKey)
+	}
 	if err != nil {
 		return Permit{Waited: l.now().Sub(start)}, err
 	}
@@ -146,7 +153,7 @@ func (l *Ledger) Peek(ctx context.Context, apiKey string, allow func(*Record) er
 
 func (l *Ledger) peek(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Decision, error) {
 	start := l.now()
-	d, err := l.limiter.Peek(ctx, apiKey, limit, 1)
+	d, err := l.at().limiter.Peek(ctx, apiKey, limit, 1)
 	l.observe("usage", start, err)
 	if err != nil {
 		return d, l.fault(apiKey, err)
@@ -158,8 +165,11 @@ func (l *Ledger) peek(ctx context.Context, apiKey string, limit ratelimit.Limit)
 func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit) (ratelimit.Usage, error) {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return ratelimit.Usage{}, err
+	}
 	start := l.now()
-	u, err := l.limiter.Usage(ctx, apiKey, limit)
+	u, err := l.at().limiter.Usage(ctx, apiKey, limit)
 	l.observe("usage", start, err)
 	if err != nil {
 		return u, l.fault(apiKey, err)
@@ -171,8 +181,11 @@ func (l *Ledger) Usage(ctx context.Context, apiKey string, limit ratelimit.Limit
 func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit) error {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return err
+	}
 	start := l.now()
-	err := l.limiter.Reset(ctx, apiKey, limit)
+	err := l.at().limiter.Reset(ctx, apiKey, limit)
 	l.observe("reset", start, err)
 	if err != nil {
 		return l.fault(apiKey, err)

@@ -13,7 +13,7 @@ const (
 	probeEvery = 250 * time.Millisecond
 )
 
-// A breaker keeps requests from waiting for a Redis that does not answer. It
+// A breaker keeps requests from waiting for a Redis server that does not answer. It
 // opens after several exchanges in a row without an answer. Then requests are
 // turned away at once, but for one at a time that tries; the first answer closes
 // it again. An answer that says no is an answer: it costs no waiting.
@@ -24,8 +24,9 @@ type breaker struct {
 	open       atomic.Bool
 	unanswered atomic.Int32 // in a row
 
-	mu   sync.Mutex
-	next time.Time // when a request may try, while open
+	mu      sync.Mutex
+	next    time.Time // when a request may try, while open
+	retired bool
 }
 
 // allow reports whether a request may ask Redis.
@@ -59,10 +60,22 @@ func (b *breaker) report(answered bool) {
 	}
 }
 
+// retire closes the breaker of a server that no request is sent to any more, and
+// keeps it closed until retire(false): what is still heard of the server concerns nobody.
+func (b *breaker) retire(yes bool) {
+	b.mu.Lock()
+	was := b.retired
+	b.retired = yes
+	b.mu.Unlock()
+	if yes && !was {
+		b.report(true)
+	}
+}
+
 func (b *breaker) set(open bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.open.Load() == open {
+	if b.open.Load() == open || open && b.retired {
 		return
 	}
 	b.next = b.now().Add(probeEvery)

@@ -69,7 +69,7 @@ func (l *Ledger) standings(ctx context.Context, page []redislimit.Subject) ([]St
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
-	usages, errs := l.limiter.UsageOfEach(ctx, page)
+	usages, errs := l.at().limiter.UsageOfEach(ctx, page)
 	standings := make([]Standing, len(page))
 	var fault error
 	for i, err := range errs {

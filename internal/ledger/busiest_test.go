@@ -19,7 +19,7 @@ func TestBusiest(t *testing.T) {
 			l := open(t, server, options)
 			key := func(name string) string { return name + strings.Repeat("-", 16) }
 			set := func(name, record string) {
-				if err := l.client.Set(t.Context(), l.recordKey(key(name)), record, 0).Err(); err != nil {
+				if err := l.at().client.Set(t.Context(), l.recordKey(key(name)), record, 0).Err(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -50,7 +50,7 @@ func TestBusiest(t *testing.T) {
 			set("broken", of(5))
 			take("broken", 5)
 			set("broken", "{")
-			if err := l.client.RPush(t.Context(), l.recordKey(key("alist")), "x").Err(); err != nil {
+			if err := l.at().client.RPush(t.Context(), l.recordKey(key("alist")), "x").Err(); err != nil {
 				t.Fatal(err)
 			}
 

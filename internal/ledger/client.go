@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -16,6 +15,9 @@ import (
 
 // maxDial bounds opening a connection; a request's own budget cuts it shorter.
 const maxDial = 500 * time.Millisecond
+
+// keepAlive is how often an idle connection is tried by the system.
+const keepAlive = 5 * time.Minute
 
 // Options says where Redis is and how it is used.
 type Options struct {
@@ -30,6 +32,12 @@ type Options struct {
 	TLS func(host string) *tls.Config
 
 	Connections int // to each server at most; 0 is ten for each processor
+	// Cluster says whether Redis is a Cluster: [ClusterOn], [ClusterOff] or, also
+	// when empty, [ClusterAuto]: several Addrs without a MasterName are one, and a
+	// single address is asked.
+	Cluster string
+	// Dial, if set, opens connections in place of the network's own, without TLS.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Timeout      time.Duration   // the most that Redis may cost one request
 	Prefix       string          // in front of an api_key in a record's name
@@ -60,7 +68,7 @@ type Events interface {
 	// Denied tells of a request that was refused because its key was known to have
 	// nothing left, without asking Redis.
 	Denied()
-	// Tripped tells that requests no longer wait for Redis, or do again.
+	// Tripped tells whether there is a server of Redis that requests no longer wait for.
 	Tripped(open bool)
 	// Alone tells that requests are served without Redis, or no longer.
 	Alone(on bool)
@@ -73,20 +81,17 @@ func (noEvents) Denied()      {}
 func (noEvents) Tripped(bool) {}
 func (noEvents) Alone(bool)   {}
 
-func (o Options) cluster() bool { return len(o.Addrs) > 1 && o.MasterName == "" }
-
-func newClient(o Options) redis.UniversalClient {
+// universal are the options that clients of all kinds share. The Dialer is set.
+func universal(o Options) *redis.UniversalOptions {
 	u := &redis.UniversalOptions{
-		Addrs:         o.Addrs,
-		MasterName:    o.MasterName,
-		IsClusterMode: o.cluster(),
-		Username:      o.Username,
-		Password:      o.Password,
+		Addrs:      o.Addrs,
+		MasterName: o.MasterName,
+		Username:   o.Username,
+		Password:   o.Password,
+		DB:         o.DB,
 
 		SentinelUsername: o.SentinelUsername,
 		SentinelPassword: o.SentinelPassword,
-
-		DB: o.DB,
 
 		// A command that timed out may have run. Sent again it would charge the
 		// caller twice, so the client never tries again by itself.
@@ -105,11 +110,15 @@ func newClient(o Options) redis.UniversalClient {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
+	u.Dialer = (&net.Dialer{Timeout: maxDial, KeepAlive: keepAlive}).DialContext
+	if o.Dial != nil {
+		u.Dialer = o.Dial
+	}
 	if o.TLS != nil {
 		u.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // the client looks only at whether there is one
 		u.Dialer = dialTLS(o.TLS)
 	}
-	return redis.NewUniversalClient(u)
+	return u
 }
 
 // dialTLS ends with the caller's context; the client's own TLS dialer would
@@ -122,15 +131,5 @@ func dialTLS(configOf func(host string) *tls.Config) func(context.Context, strin
 		}
 		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: maxDial}, Config: configOf(host)}
 		return d.DialContext(ctx, network, addr)
-	}
-}
-
-// clientLog carries the client's own remarks. They repeat what the callers'
-// errors say, so they are of use only when someone is looking closely.
-type clientLog struct{ logger *slog.Logger }
-
-func (l clientLog) Printf(ctx context.Context, format string, v ...any) {
-	if l.logger.Enabled(ctx, slog.LevelDebug) {
-		l.logger.DebugContext(ctx, "redis client", "remark", fmt.Sprintf(format, v...))
 	}
 }

@@ -88,7 +88,7 @@ func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duratio
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	start := l.now()
-	n, err := swap.Run(ctx, l.client, []string{e.Name}, e.Raw, raw, ttl.Milliseconds()).Int()
+	n, err := swap.Run(ctx, l.at().client, []string{e.Name}, e.Raw, raw, ttl.Milliseconds()).Int()
 	l.observe("update", start, err)
 	if err != nil {
 		return false, l.fault(e.APIKey, err)
@@ -101,8 +101,11 @@ func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duratio
 func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return false, err
+	}
 	start := l.now()
-	n, err := l.client.Del(ctx, l.recordKey(apiKey)).Result()
+	n, err := l.at().client.Del(ctx, l.recordKey(apiKey)).Result()
 	l.observe("revoke", start, err)
 	l.seen.drop(apiKey)
 	if err != nil {

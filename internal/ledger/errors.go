@@ -110,7 +110,7 @@ var kinds = map[string]string{
 	"OOM": "oom", "READONLY": "readonly", "LOADING": "loading",
 	"NOAUTH": "noauth", "WRONGPASS": "noauth", "NOPERM": "noperm",
 	"WRONGTYPE": "wrongtype", "CLUSTERDOWN": "clusterdown", "MASTERDOWN": "masterdown",
-	"MOVED": "moved", "ASK": "moved", "TRYAGAIN": "tryagain", "MISCONF": "misconf", "BUSY": "busy",
+	"MOVED": "moved", "CROSSSLOT": "moved", "ASK": "moved", "TRYAGAIN": "tryagain", "MISCONF": "misconf", "BUSY": "busy",
 }
 
 // kind sorts an error into a closed set, fit for a metric's label.

@@ -16,6 +16,7 @@ import (
 // Facts are what an operator should know of the Redis in use.
 type Facts struct {
 	Servers []Server      // the one server, or the masters of the Cluster, by address
+	Cluster bool          // whether Redis is used as a Cluster
 	Latency time.Duration // of a round trip, the median of a few
 	Ahead   time.Duration // by which its clock is before this host's; negative if behind
 	Unsure  time.Duration // by which Ahead may be wrong, either way
@@ -56,7 +57,7 @@ func (l *Ledger) Examine(ctx context.Context) (Facts, error) {
 	f := Facts{}
 	l.time(ctx, &f)
 	l.tryRights(ctx, &f)
-	f.Servers = l.servers(ctx)
+	f.Servers, f.Cluster = l.servers(ctx), l.at().cluster != nil
 	if err := ctx.Err(); err != nil {
 		return Facts{}, l.fault("", err)
 	}
@@ -75,7 +76,7 @@ func (l *Ledger) time(ctx context.Context, f *Facts) {
 	var trips []time.Duration
 	for range samples {
 		sent := time.Now()
-		there, err := l.client.Time(ctx).Result()
+		there, err := l.at().client.Time(ctx).Result()
 		if err != nil {
 			return // the trial of rights tells why
 		}
@@ -90,13 +91,14 @@ func (l *Ledger) time(ctx context.Context, f *Facts) {
 }
 
 func (l *Ledger) servers(ctx context.Context) []Server {
-	cluster, ok := l.client.(*redis.ClusterClient)
-	if !ok {
-		addr := strings.Join(l.opts.Addrs, ",")
-		if c, ok := l.client.(*redis.Client); ok && l.opts.MasterName == "" {
+	at := l.at()
+	cluster := at.cluster
+	if cluster == nil {
+		addr := addrs(l.opts)
+		if c, ok := at.client.(*redis.Client); ok && l.opts.MasterName == "" {
 			addr = c.Options().Addr
 		}
-		return []Server{askServer(ctx, l.client, addr)}
+		return []Server{askServer(ctx, at.client, addr)}
 	}
 	var (
 		one     sync.Mutex

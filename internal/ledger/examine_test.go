@@ -38,7 +38,7 @@ func TestExamine(t *testing.T) {
 	if f.Denied != nil || f.Refuses != "" {
 		t.Errorf("denied %q, refuses %q", f.Denied, f.Refuses)
 	}
-	if n := l.client.DBSize(t.Context()).Val(); n != 0 {
+	if n := l.at().client.DBSize(t.Context()).Val(); n != 0 {
 		t.Errorf("it left %d keys behind", n)
 	}
 }

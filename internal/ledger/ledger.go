@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,18 +35,25 @@ const attempts = 4
 
 // Ledger is safe for concurrent use.
 type Ledger struct {
-	opts    Options
-	client  redis.UniversalClient
-	limiter *redislimit.Limiter
-	seen    *table[*Record]
-	absent  absent
-	routes  *table[*route.Set]
-	breaker breaker
-	local   *local // nil unless Options.Local
-	now     func() time.Time
-	state   state
-	told    *onceEach
-	gripes  gripes
+	opts   Options
+	seen   *table[*Record]
+	absent absent
+	routes *table[*route.Set]
+	local  *local // nil unless Options.Local
+	now    func() time.Time
+	state  state
+	told   *onceEach
+	gripes gripes
+
+	site    atomic.Pointer[site]
+	found   atomic.Bool   // it is known whether Redis is a Cluster
+	finding chan struct{} // held while that is asked for
+
+	changing sync.Mutex // guards replacing site
+	closed   bool
+
+	tripping sync.Mutex
+	open     int // breakers
 }
 
 // Open makes a ledger. It does not wait for Redis and does not fail when Redis
@@ -62,25 +71,19 @@ func Open(o Options) *Ledger {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	redis.SetLogger(clientLog{o.Logger})
 	l := &Ledger{
-		opts:   o,
-		client: newClient(o),
-		seen:   newTable[*Record](o.CacheSize),
-		routes: newTable[*route.Set](maxRoutes),
-		now:    o.Now,
-		told:   newOnceEach(maxTold),
-		absent: absent{newTable[absence](o.CacheSize), o.Now},
-		gripes: gripes{now: o.Now, last: map[string]time.Time{}},
+		opts:    o,
+		seen:    newTable[*Record](o.CacheSize),
+		routes:  newTable[*route.Set](maxRoutes),
+		now:     o.Now,
+		told:    newOnceEach(maxTold),
+		absent:  absent{newTable[absence](o.CacheSize), o.Now},
+		gripes:  gripes{now: o.Now, last: map[string]time.Time{}},
+		finding: make(chan struct{}, 1),
 	}
-	l.limiter = redislimit.New(l.client, redislimit.Options{
-		HashTag: o.cluster(),
-		Spent:   o.CacheSize,
-		Timeout: o.Timeout,
-		Observe: l.exchanged,
-		Now:     o.Now,
-	})
-	l.breaker = breaker{now: l.now, changed: l.tripped}
+	cluster, known := o.cluster()
+	l.site.Store(l.newSite(cluster))
+	l.found.Store(known)
 	if o.Local {
 		l.local = &local{
 			grace: o.Grace, instances: max(int64(o.Instances), 1), now: l.now,
@@ -91,7 +94,12 @@ func Open(o Options) *Ledger {
 }
 
 // Close ends the connections. Calls under way fail with [ErrUnavailable].
-func (l *Ledger) Close() error { return l.client.Close() }
+func (l *Ledger) Close() error {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	l.closed = true
+	return l.at().close()
+}
 
 // Permit is the ledger's answer to one request. Whether the permit was granted
 // stands in Decision; a refusal by limit is not an error.
@@ -159,9 +167,10 @@ func (l *Ledger) report(apiKey string, err error) {
 	}
 }
 
-// ask puts a request to Redis, unless Redis has just not answered others.
+// ask puts a request to Redis, unless the server that holds the key has just not
+// answered others.
 func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
-	if !l.breaker.allow() {
+	if !l.at().breakerOf(ctx, apiKey).allow() {
 		return Permit{}, errAway
 	}
 	return l.take(ctx, apiKey, allow)
@@ -172,7 +181,7 @@ func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) err
 func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	begun := time.Now()
 	var live *Record
-	if rec := l.seen.get(apiKey); rec != nil {
+	if rec := l.seen.get(apiKey); rec != nil && rec.tagged == (l.at().cluster != nil) {
 		// The limiter keeps to the time-out by itself, for less than a context costs.
 		permit, current, err := l.settle(ctx, apiKey, rec, l.authorise(rec, allow))
 		if current == nil && !wrongType(err) {
@@ -183,6 +192,9 @@ func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) er
 	ctx, cancel := context.WithDeadline(ctx, begun.Add(l.opts.Timeout))
 	defer cancel()
 	if live == nil {
+		if err := l.find(ctx); err != nil {
+			return Permit{}, err
+		}
 		var err error
 		if live, err = l.meet(ctx, apiKey); err != nil {
 			return Permit{}, err
@@ -223,7 +235,8 @@ func (l *Ledger) meet(ctx context.Context, apiKey string) (*Record, error) {
 		return nil, ErrUnknown
 	}
 	asked := l.now()
-	out, err := l.limiter.Holds(ctx, redislimit.Guard{Key: l.recordKey(apiKey), Value: unread}, apiKey, anyLimit)
+	at := l.at() // the name and the limiter belong together
+	out, err := at.limiter.Holds(ctx, redislimit.Guard{Key: at.recordKey(apiKey), Value: unread}, apiKey, anyLimit)
 	switch {
 	case err != nil:
 		return nil, l.fault(apiKey, err)
@@ -244,7 +257,8 @@ func wrongType(err error) bool { return errors.Is(err, ErrCounter) && kind(err) 
 // fetch reads the live record alone, by a plain command.
 func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 	start := l.now()
-	raw, err := l.client.Get(ctx, l.recordKey(apiKey)).Result()
+	at := l.at() // the name and the client belong together
+	raw, err := at.client.Get(ctx, at.recordKey(apiKey)).Result()
 	l.observe("record", start, err)
 	if noSuchKey(err) {
 		return l.learn(apiKey, "", false)
@@ -264,9 +278,9 @@ func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal
 	guard := redislimit.Guard{Key: rec.name, Value: rec.raw}
 	var out redislimit.Outcome
 	if refusal == nil {
-		out, err = l.limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
+		out, err = l.at().limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
 	} else {
-		out, err = l.limiter.Holds(ctx, guard, apiKey, rec.Limit)
+		out, err = l.at().limiter.Holds(ctx, guard, apiKey, rec.Limit)
 	}
 	switch {
 	case kind(err) == "wrongtype":
@@ -284,17 +298,8 @@ func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal
 
 // exchanged takes in how a round trip of the limiter ended.
 func (l *Ledger) exchanged(x redislimit.Exchange) {
-	k := kind(x.Err)
-	l.opts.Observe("take", x.Took, k)
+	l.opts.Observe("take", x.Took, kind(x.Err))
 	l.opts.Events.Shared(x.Callers)
-	l.reckon(k)
-}
-
-// reckon tells the breaker how an exchange ended that a request waited for.
-func (l *Ledger) reckon(kind string) {
-	if kind != "canceled" { // the caller left, and Redis may well have answered in time
-		l.breaker.report(kind != "timeout" && kind != "connection" && kind != "tls")
-	}
 }
 
 // learn takes in what Redis holds of a key now.
@@ -309,7 +314,8 @@ func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 		l.opts.Observe("record", 0, kind(err))
 		return nil, err
 	}
-	rec.name, rec.Routes = l.recordKey(apiKey), l.shared(rec.Routes)
+	at := l.at()
+	rec.name, rec.tagged, rec.Routes = at.recordKey(apiKey), at.cluster != nil, l.shared(rec.Routes)
 	l.seen.put(apiKey, rec)
 	return rec, nil
 }
@@ -355,14 +361,18 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 	if err != nil {
 		return "", err
 	}
-	name := l.recordKey(g.APIKey)
+	ctx, cancel := l.budget(ctx)
+	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return "", err
+	}
+	at := l.at()
+	name := at.recordKey(g.APIKey)
 	if err := checkSize(string(raw), &g.Label); err != nil {
 		return name, err
 	}
-	ctx, cancel := l.budget(ctx)
-	defer cancel()
 	start := l.now()
-	err = l.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+	err = at.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
 	l.observe("create", start, err)
 	switch {
 	case noSuchKey(err):
@@ -373,15 +383,11 @@ func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string
 	return name, nil
 }
 
-// RecordName is the name of a key's record in Redis.
+// RecordName is the name of a key's record in Redis. It is known once Redis has
+// answered, where it has to be asked whether it is a Cluster.
 func (l *Ledger) RecordName(apiKey string) string { return l.recordKey(apiKey) }
 
-func (l *Ledger) recordKey(apiKey string) string {
-	if l.opts.cluster() {
-		return l.opts.Prefix + "{" + apiKey + "}"
-	}
-	return l.opts.Prefix + apiKey
-}
+func (l *Ledger) recordKey(apiKey string) string { return l.at().recordKey(apiKey) }
 
 // KeyHash names an api_key where the key itself must not stand: in logs. It is
 // the first 12 hex digits of the key's SHA-256.

@@ -23,8 +23,9 @@ type Record struct {
 	Expires time.Time // zero when the record names no end of its own
 	Label   string    // for people; nothing is decided by it; at most MaxLabel characters and an ellipsis
 
-	name string // of the Redis key
-	raw  string // the exact bytes in Redis: a permit is taken only while they still stand there
+	name   string // of the Redis key
+	tagged bool   // the name is for a Cluster
+	raw    string // the exact bytes in Redis: a permit is taken only while they still stand there
 }
 
 // Grant is a record as it is written for a new key. The JSON form is shared

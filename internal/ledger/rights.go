@@ -71,13 +71,13 @@ func (l *Ledger) Rights() string {
 func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	nobody := jwtauth.NewAPIKey()
 	record := l.recordKey(nobody)
-	names := redislimit.Options{HashTag: l.opts.cluster()}
+	names := redislimit.Options{HashTag: l.at().cluster != nil}
 	counters := []string{names.CounterKey(nobody, time.Time{}), names.RefusedKey(nobody, time.Time{})}
 	for _, algorithm := range []ratelimit.Algorithm{ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
 		counters = append(counters, names.StateKey(nobody, algorithm))
 	}
 
-	pipe := l.client.Pipeline()
+	pipe := l.at().client.Pipeline()
 	var what []string
 	try := func(on string, args ...any) {
 		text := args[0].(string)

@@ -25,18 +25,21 @@ const scanStep = 1000
 // and rarely twice. Cost: Redis goes through all names that it holds, whatever
 // they are, in a round trip for each scanStep of them.
 func (l *Ledger) walk(ctx context.Context, prefix string, page func(apiKeys []string) error) error {
-	cluster, ok := l.client.(*redis.ClusterClient)
-	if !ok {
-		return l.walkNode(ctx, l.client, prefix, page)
+	// The client first asks the nodes who is a master, and without a bound of its own.
+	finding, cancel := l.budget(ctx)
+	defer cancel()
+	if err := l.find(finding); err != nil {
+		return err
+	}
+	at := l.at()
+	if at.cluster == nil {
+		return l.walkNode(ctx, at.client, prefix, page)
 	}
 	var (
 		one    sync.Mutex // the masters are walked side by side
 		walked bool
 	)
-	// The client first asks the nodes who is a master, and without a bound of its own.
-	finding, cancel := l.budget(ctx)
-	defer cancel()
-	err := cluster.ForEachMaster(finding, func(_ context.Context, master *redis.Client) error {
+	err := at.cluster.ForEachMaster(finding, func(_ context.Context, master *redis.Client) error {
 		one.Lock()
 		walked = true
 		one.Unlock()
@@ -54,7 +57,7 @@ func (l *Ledger) walk(ctx context.Context, prefix string, page func(apiKeys []st
 
 func (l *Ledger) walkNode(ctx context.Context, node redis.Cmdable, prefix string, page func(apiKeys []string) error) error {
 	match := l.opts.Prefix
-	if l.opts.cluster() {
+	if l.at().cluster != nil {
 		match += "{"
 	}
 	match = globEscape.Replace(match+prefix) + "*"

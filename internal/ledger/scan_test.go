@@ -60,7 +60,7 @@ func TestWalkFindsEveryKeyAndNothingElse(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)
 			l := open(t, server, options)
-			client := l.client
+			client := l.at().client
 			pipe := client.Pipeline()
 			var want []string
 			for i := range 3 * scanStep {
@@ -87,7 +87,7 @@ func TestKeysByPrefix(t *testing.T) {
 	// A prefix of the operator's choice may hold what patterns are made of.
 	l := open(t, server, func(o *Options) { o.Prefix = `to[k]en*?\:` })
 	for _, key := range []string{"abcdefghijklmnop-1", "abcdefghijklmnop-2", "bcdefghijklmnopqrs"} {
-		if err := l.client.Set(t.Context(), l.recordKey(key), testRecord, 0).Err(); err != nil {
+		if err := l.at().client.Set(t.Context(), l.recordKey(key), testRecord, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,14 +154,14 @@ func TestRedisDiesInMidWalk(t *testing.T) {
 		t.Run(during, func(t *testing.T) {
 			server := redistest.Start(t)
 			l := open(t, server)
-			pipe := l.client.Pipeline()
+			pipe := l.at().client.Pipeline()
 			for i := range 3 * scanStep {
 				pipe.Set(t.Context(), l.recordKey(apiKey(i)), testRecord, 0)
 			}
 			if _, err := pipe.Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			l.client.AddHook(&dying{server: server, name: during, n: 1})
+			l.at().client.AddHook(&dying{server: server, name: during, n: 1})
 			if during == "scan" {
 				if found, err := l.Keys(t.Context(), "", 3*scanStep); !errors.Is(err, ErrUnavailable) || found != nil {
 					t.Errorf("Keys: %d found, %v; want none and %v", len(found), err, ErrUnavailable)

@@ -35,7 +35,7 @@ func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // trip for either while it is unchanged.
 func TestARoundTripSettlesARequest(t *testing.T) {
 	l := open(t, redistest.Start(t), func(o *Options) { o.CacheSize = 16 })
-	put(t, l.client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/a"]}`, time.Hour)
+	put(t, l.at().client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/a"]}`, time.Hour)
 	errForbidden := errors.New("forbidden")
 	ask := func(path string) error {
 		_, err := l.Take(t.Context(), testKey, func(rec *Record) error {
@@ -47,7 +47,7 @@ func TestARoundTripSettlesARequest(t *testing.T) {
 		return err
 	}
 	h := &trips{}
-	l.client.AddHook(h)
+	l.at().client.AddHook(h)
 	for _, tt := range []struct {
 		name   string
 		before func()
@@ -55,16 +55,16 @@ func TestARoundTripSettlesARequest(t *testing.T) {
 		want   error
 		trips  int64
 	}{
-		{"first sight", nil, "/a", nil, 3}, // with the script's source
+		{"first sight", nil, "/a", nil, 4}, // with the question whether it is a Cluster, and the script's source
 		{"granted", nil, "/a", nil, 1},
 		{"refused", nil, "/b", errForbidden, 1},
 		{"routes changed, now allowed", func() {
-			put(t, l.client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
+			put(t, l.at().client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
 		}, "/b", nil, 2},
 		{"and the other refused", nil, "/a", errForbidden, 1},
-		{"revoked", func() { l.client.Del(t.Context(), "token:"+testKey) }, "/a", ErrUnknown, 1},
+		{"revoked", func() { l.at().client.Del(t.Context(), "token:"+testKey) }, "/a", ErrUnknown, 1},
 		{"never seen, refused", func() {
-			put(t, l.client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
+			put(t, l.at().client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
 		}, "/a", errForbidden, 1},
 	} {
 		if tt.before != nil {

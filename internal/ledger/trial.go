@@ -27,7 +27,7 @@ const trialKey = ".tykctl-ready"
 func (l *Ledger) trial(ctx context.Context) (all, part error) {
 	keys, err := l.trialKeys(ctx)
 	if err != nil {
-		return l.fault("", err), nil
+		return err, nil
 	}
 	errs := make([]error, len(keys))
 	var trials sync.WaitGroup
@@ -51,7 +51,8 @@ func (l *Ledger) try(ctx context.Context, key string) error {
 	defer cancel()
 	limit := ratelimit.Limit{Algorithm: l.opts.DefaultLimit.Algorithm, Permits: 1000, Window: time.Second}
 	start := l.now()
-	err := l.limiter.Try(ctx, redislimit.Guard{Key: l.recordKey(key), Value: unread}, key, limit)
+	at := l.at()
+	err := at.limiter.Try(ctx, redislimit.Guard{Key: at.recordKey(key), Value: unread}, key, limit)
 	l.observe("ping", start, err)
 	if err == nil {
 		return nil
@@ -64,12 +65,15 @@ func (l *Ledger) try(ctx context.Context, key string) error {
 
 // trialKeys has a key for each master.
 func (l *Ledger) trialKeys(ctx context.Context) ([]string, error) {
-	cluster, ok := l.client.(*redis.ClusterClient)
-	if !ok {
-		return []string{trialKey}, nil
-	}
 	ctx, cancel := l.budget(ctx) // the client may have to ask the nodes who they are
 	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return nil, err
+	}
+	cluster := l.at().cluster
+	if cluster == nil {
+		return []string{trialKey}, nil
+	}
 	const candidates = 64 // so many that each master is likely to have one
 	var keys []string
 	masters := make(map[*redis.Client]bool)
@@ -77,7 +81,7 @@ func (l *Ledger) trialKeys(ctx context.Context) ([]string, error) {
 		key := fmt.Sprintf("%s-%d", trialKey, i)
 		master, err := cluster.MasterForKey(ctx, "{"+key+"}")
 		if err != nil {
-			return nil, err
+			return nil, l.fault("", err)
 		}
 		if !masters[master] {
 			masters[master] = true

@@ -40,8 +40,11 @@ func (l *Ledger) Ready() error {
 func (l *Ledger) Ping(ctx context.Context) error {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
+	if err := l.find(ctx); err != nil {
+		return err
+	}
 	start := l.now()
-	err := l.client.Ping(ctx).Err()
+	err := l.at().client.Ping(ctx).Err()
 	l.observe("ping", start, err)
 	if err != nil {
 		return l.fault("", err)
@@ -66,6 +69,7 @@ func (l *Ledger) Watch(ctx context.Context) {
 
 func (l *Ledger) look(ctx context.Context) {
 	err, part := l.trial(ctx)
+	l.recheck(ctx)
 	if ctx.Err() != nil {
 		return
 	}
@@ -171,16 +175,7 @@ func Advice(err error) string {
 	return sentence(err)
 }
 
-// tripped and alone are told of the two changes of state that concern requests.
-func (l *Ledger) tripped(open bool) {
-	if open {
-		l.opts.Logger.Warn("redis does not answer: requests no longer wait for it", "unanswered_in_a_row", tripAfter)
-	} else {
-		l.opts.Logger.Info("redis answers: requests wait for it again")
-	}
-	l.opts.Events.Tripped(open)
-}
-
+// alone is told when requests begin to be served without Redis, and when that ends.
 func (l *Ledger) alone(on bool) {
 	if on {
 		l.opts.Logger.Warn("requests are served without redis: known keys by this instance's share of their limits, others get 503",

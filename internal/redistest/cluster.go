@@ -19,58 +19,167 @@ const (
 )
 
 // A Cluster is a Redis Cluster of the test's own: three masters that share the
-// slots, without replicas. Its methods may be called from the goroutine that runs
-// the test only.
+// slots, perhaps with a replica of each. Its methods may be called from the goroutine
+// that runs the test only.
 type Cluster struct {
+	// Nodes are the masters as they were started, in the order of their slots, and
+	// then their replicas in the same order.
 	Nodes []*Server
 
 	t     testing.TB
 	nodes []node
 }
 
-// A node is one master, under the name that the others know it by.
+// A node is one server, under the name that the others know it by.
 type node struct {
 	*redis.Client
 	id string
 }
 
+const masters = 3
+
 // StartCluster starts three masters and returns when each of them takes writes for
 // its slots, which Redis does after two seconds. It ends with the test.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	const masters = 3
 	c := &Cluster{t: t}
-	for range masters {
-		// The bus gets a port of its own: the usual one, 10000 above, may not exist.
-		bus, err := freePort()
-		if err != nil {
-			t.Fatalf("redistest: no free port: %v", err)
-		}
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "5000")
-		c.Nodes = append(c.Nodes, s)
-		n := node{Client: s.Client(t)}
-		if n.id, err = n.Do(t.Context(), "CLUSTER", "MYID").Text(); err != nil {
-			t.Fatalf("redistest: %v\n%s", err, s.Log())
-		}
-		c.nodes = append(c.nodes, n)
-		i := len(c.nodes) - 1
-		c.must(n.ClusterAddSlotsRange(t.Context(), i*slots/masters, (i+1)*slots/masters-1).Err())
-		// Without epochs of their own from the start the nodes would take a while to agree.
-		c.must(n.Do(t.Context(), "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
-		host, port, err := net.SplitHostPort(s.Addr)
-		c.must(err)
-		c.must(c.nodes[0].Do(t.Context(), "CLUSTER", "MEET", host, port, bus).Err())
+	c.start("--cluster-node-timeout", "5000")
+	c.join(masters)
+	return c
+}
+
+// StartReplicated starts three masters with a replica each, which takes its master's
+// place half a second to two seconds after that was last heard. Keys of the other
+// masters are served meanwhile. It returns when replicas could be promoted.
+func StartReplicated(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	args := []string{
+		"--cluster-node-timeout", "500", "--cluster-require-full-coverage", "no",
+		"--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
 	}
-	c.await("the cluster is up", func(ctx context.Context) (string, bool) {
+	c.start(args...)
+	c.join(masters)
+	c.start(args...)
+	c.join(2 * masters)
+	for i, n := range c.nodes[masters:] {
+		c.await("a replica knows its master", func(ctx context.Context) (string, bool) {
+			err := n.ClusterReplicate(ctx, c.nodes[i].id).Err()
+			return fmt.Sprint(err), err == nil
+		})
+	}
+	c.await("the replicas are known and in step", func(ctx context.Context) (string, bool) {
 		for _, n := range c.nodes {
-			info, err := n.ClusterInfo(ctx).Result()
-			if err != nil || !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", masters)) {
-				return fmt.Sprint(info, err), false
+			nodes, err := n.ClusterNodes(ctx).Result()
+			if err != nil || strings.Count(nodes, "slave") != masters {
+				return fmt.Sprint(nodes, err), false
+			}
+		}
+		for _, n := range c.nodes[masters:] {
+			if info := n.Info(ctx, "replication").Val(); !strings.Contains(info, "master_link_status:up") {
+				return info, false
 			}
 		}
 		return "", true
 	})
 	return c
+}
+
+// start starts three nodes; the first three become masters.
+func (c *Cluster) start(args ...string) {
+	c.t.Helper()
+	first := len(c.nodes)
+	for range masters {
+		// The bus gets a port of its own: the usual one, 10000 above, may not exist.
+		bus, err := freePort()
+		if err != nil {
+			c.t.Fatalf("redistest: no free port: %v", err)
+		}
+		s := Start(c.t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}, args...)...)
+		c.Nodes = append(c.Nodes, s)
+		n := node{Client: s.Client(c.t)}
+		if n.id, err = n.Do(c.t.Context(), "CLUSTER", "MYID").Text(); err != nil {
+			c.t.Fatalf("redistest: %v\n%s", err, s.Log())
+		}
+		c.nodes = append(c.nodes, n)
+		if i := len(c.nodes) - 1; first == 0 {
+			c.must(n.ClusterAddSlotsRange(c.t.Context(), i*slots/masters, (i+1)*slots/masters-1).Err())
+			// Without epochs of their own from the start the nodes would take a while to agree.
+			c.must(n.Do(c.t.Context(), "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+		}
+		host, port, err := net.SplitHostPort(s.Addr)
+		c.must(err)
+		c.must(c.nodes[0].Do(c.t.Context(), "CLUSTER", "MEET", host, port, bus).Err())
+	}
+}
+
+// join waits until all nodes know one another.
+func (c *Cluster) join(known int) {
+	c.t.Helper()
+	c.await("the cluster is up", func(ctx context.Context) (string, bool) {
+		for _, n := range c.nodes {
+			info, err := n.ClusterInfo(ctx).Result()
+			if err != nil || !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", known)) {
+				return fmt.Sprint(info, err), false
+			}
+		}
+		return "", true
+	})
+}
+
+// InStep returns when every replica has got what its master had been sent before.
+func (c *Cluster) InStep() {
+	c.t.Helper()
+	offset := func(ctx context.Context, n node, field string) int {
+		_, after, _ := strings.Cut(n.Info(ctx, "replication").Val(), "\r\n"+field+":")
+		text, _, _ := strings.Cut(after, "\r\n")
+		at, err := strconv.Atoi(text)
+		c.must(err)
+		return at
+	}
+	for i, replica := range c.nodes[masters:] {
+		sent := offset(c.t.Context(), c.nodes[i], "master_repl_offset")
+		c.await("a replica is in step", func(ctx context.Context) (string, bool) {
+			got := offset(ctx, replica, "slave_repl_offset")
+			return fmt.Sprintf("%d of %d", got, sent), got >= sent
+		})
+	}
+}
+
+// Promoted returns when a replica serves a master's slots in its place, by the word
+// of all nodes but that one.
+func (c *Cluster) Promoted(master int) {
+	c.t.Helper()
+	slot := master * slots / masters
+	c.await("a replica is promoted", func(ctx context.Context) (string, bool) {
+		for i, n := range c.nodes {
+			if i == master {
+				continue
+			}
+			if owner := c.ownerBy(ctx, n, slot); owner != master+masters {
+				return fmt.Sprintf("node %d takes %d for the owner", i, owner), false
+			}
+		}
+		return "", true
+	})
+}
+
+// Announce has a node tell clients another port of its address from now on, and
+// returns when all nodes tell it.
+func (c *Cluster) Announce(node int, addr string) {
+	c.t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	c.must(err)
+	c.must(c.nodes[node].ConfigSet(c.t.Context(), "cluster-announce-port", port).Err())
+	c.await("the new address is known", func(ctx context.Context) (string, bool) {
+		for _, n := range c.nodes {
+			nodes, err := n.ClusterNodes(ctx).Result()
+			if err != nil || !strings.Contains(nodes, addr+"@") {
+				return fmt.Sprint(nodes, err), false
+			}
+		}
+		return "", true
+	})
 }
 
 // Addrs are the nodes' addresses, in the order of their slots.
@@ -184,7 +293,11 @@ func (c *Cluster) ownerBy(ctx context.Context, n node, slot int) int {
 	for _, shard := range shards {
 		for _, r := range shard.Slots {
 			if r.Start <= int64(slot) && int64(slot) <= r.End {
-				return slices.IndexFunc(c.nodes, func(n node) bool { return n.id == shard.Nodes[0].ID })
+				for _, told := range shard.Nodes {
+					if told.Role == "master" && told.Health == "online" {
+						return slices.IndexFunc(c.nodes, func(n node) bool { return n.id == told.ID })
+					}
+				}
 			}
 		}
 	}

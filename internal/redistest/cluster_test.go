@@ -49,3 +49,19 @@ func TestClusterMovesASlot(t *testing.T) {
 		t.Errorf("after the move: %q, %v", got, err)
 	}
 }
+
+func TestClusterPromotesAReplica(t *testing.T) {
+	t.Parallel()
+	c := StartReplicated(t)
+	client := c.Client(t)
+	if err := client.Set(t.Context(), "a", "value of a", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	master := c.Owner("a")
+	c.InStep()
+	c.Nodes[master].Stop()
+	c.Promoted(master)
+	if got, err := c.nodes[master+masters].Get(t.Context(), "a").Result(); err != nil || got != "value of a" {
+		t.Errorf("from the replica: %q, %v", got, err)
+	}
+}

@@ -23,6 +23,8 @@ type Wire struct {
 	cut      atomic.Int64 // one reply in so many is cut short
 	garble   atomic.Int64 // one reply in so many is not what was sent
 	spoiled  atomic.Int64
+	ended    chan struct{} // closed when the test ends
+	hung     atomic.Bool
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
 	pumps    sync.WaitGroup
@@ -35,11 +37,11 @@ func StartWire(t testing.TB, target string) *Wire {
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	w := &Wire{Addr: listener.Addr().String(), target: target, listener: listener, conns: map[net.Conn]struct{}{}}
+	w := &Wire{Addr: listener.Addr().String(), target: target, listener: listener, ended: make(chan struct{}), conns: map[net.Conn]struct{}{}}
 	w.pumps.Go(w.accept)
 	t.Cleanup(func() {
-		_ = listener.Close()
-		w.Sever()
+		close(w.ended)
+		w.Close()
 		w.pumps.Wait()
 	})
 	return w
@@ -56,6 +58,15 @@ func (w *Wire) Garble(n int) { w.garble.Store(int64(n)) }
 
 // Spoiled returns how many replies were cut or garbled.
 func (w *Wire) Spoiled() int64 { return w.spoiled.Load() }
+
+// Hang holds every reply back for good: whoever connects is accepted, and told nothing.
+func (w *Wire) Hang() { w.hung.Store(true) }
+
+// Close ends the connections that there are, and lets nobody connect any more.
+func (w *Wire) Close() {
+	_ = w.listener.Close()
+	w.Sever()
+}
 
 // Sever ends the connections that there are.
 func (w *Wire) Sever() {
@@ -121,6 +132,10 @@ func (w *Wire) pump(to, from net.Conn, spoil func([]byte) (n int, goOn bool)) {
 
 // spoil returns how much of a reply passes, and whether another may follow.
 func (w *Wire) spoil(reply []byte) (int, bool) {
+	if w.hung.Load() {
+		<-w.ended
+		return 0, false
+	}
 	if d := time.Duration(w.delay.Load()); d > 0 {
 		<-time.After(d)
 	}

@@ -59,7 +59,7 @@ func NewMetrics(version, goVersion string, logDropped func() int) *Metrics {
 			Name: "tykctl_redis_up", Help: "1 if Redis answered when the gateway last checked, else 0.",
 		}),
 		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_breaker_open", Help: "1 while the gateway does not wait for Redis because it stopped answering, else 0.",
+			Name: "tykctl_redis_breaker_open", Help: "1 while requests do not wait for Redis, or for at least one node of a Cluster, because it stopped answering, else 0.",
 		}),
 		localMode: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tykctl_redis_local_mode", Help: "1 while the gateway serves requests without Redis (redis.on_failure is local), else 0.",

@@ -61,10 +61,14 @@ func (c *call) unsettled() bool {
 	if c.err == nil {
 		return c.reply.status == otherWindow
 	}
-	known := c.whole || !redis.HasErrorPrefix(c.err, "NOSCRIPT")
+	unknown := c.unknownScript()
 	c.whole = true
-	return !known
+	return unknown
 }
+
+// unknownScript reports whether Redis does not know the script yet, which is put
+// right by sending it whole.
+func (c *call) unknownScript() bool { return !c.whole && redis.HasErrorPrefix(c.err, "NOSCRIPT") }
 
 // send makes one round trip.
 func (l *Limiter) send(ctx context.Context, calls []*call) {
@@ -75,27 +79,26 @@ func (l *Limiter) send(ctx context.Context, calls []*call) {
 		return
 	}
 	begun := time.Now()
-	var err error
 	if len(calls) == 1 {
 		cmd := calls[0].command(ctx, &l.options)
-		err = l.client.Process(ctx, cmd)
+		_ = l.client.Process(ctx, cmd) // it keeps its error
 		calls[0].read(cmd)
 	} else {
-		err = l.pipeline(ctx, calls)
+		l.pipeline(ctx, calls)
 	}
 	if l.options.Observe != nil && !calls[0].trial {
-		l.options.Observe(exchangeOf(calls, time.Since(begun), err))
+		l.options.Observe(exchangeOf(calls, time.Since(begun)))
 	}
 }
 
-func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
+func (l *Limiter) pipeline(ctx context.Context, calls []*call) {
 	pipe := l.client.Pipeline()
 	cmds := make([]charge, len(calls))
 	for i, c := range calls {
 		cmds[i] = c.command(ctx, &l.options)
 		_ = pipe.Process(ctx, cmds[i]) // only queues
 	}
-	_, err := Exec(ctx, pipe)
+	_, _ = Exec(ctx, pipe) // each command has its own error
 	var broken error
 	for i, c := range calls {
 		c.read(cmds[i])
@@ -107,7 +110,6 @@ func (l *Limiter) pipeline(ctx context.Context, calls []*call) error {
 			broken = c.err
 		}
 	}
-	return err
 }
 
 // Exec is the pipeline's own Exec, but that each command has its error: the client
@@ -146,15 +148,16 @@ type Exchange struct {
 	Commands int
 	// Took is the time until the last reply.
 	Took time.Duration
-	// Err is the first of its errors, nil if there were none.
+	// Err is the first of its errors, nil if there were none. That Redis did not know
+	// the script is none: the next round trip puts it right.
 	Err error
 }
 
-func exchangeOf(calls []*call, took time.Duration, err error) Exchange {
-	x := Exchange{Commands: len(calls), Took: took, Err: err}
+func exchangeOf(calls []*call, took time.Duration) Exchange {
+	x := Exchange{Commands: len(calls), Took: took}
 	for _, c := range calls {
 		x.Callers += max(c.callers, 1)
-		if x.Err == nil {
+		if x.Err == nil && !c.unknownScript() {
 			x.Err = c.err
 		}
 	}

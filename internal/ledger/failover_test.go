@@ -1,0 +1,362 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/pkg/ratelimit"
+)
+
+// soon is how long after Redis can serve again requests may fail.
+const soon = 3 * time.Second
+
+// A crowdOnCluster asks for permits of keys of each master, without a pause.
+type crowdOnCluster struct {
+	t       *testing.T
+	cluster *redistest.Cluster
+	l       *Ledger
+	served  []atomic.Int64 // by master
+	failed  []atomic.Int64
+	lastBad []atomic.Int64 // when, in Unix nanoseconds
+	stop    func()
+}
+
+// startCrowd starts a crowd on a ledger of the cluster; masters are the nodes' indices at the start.
+func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*Options)) *crowdOnCluster {
+	t.Helper()
+	const masters = 3
+	c := &crowdOnCluster{
+		t: t, cluster: cluster,
+		served: make([]atomic.Int64, masters), failed: make([]atomic.Int64, masters), lastBad: make([]atomic.Int64, masters),
+	}
+	o := Options{
+		Addrs: cluster.Addrs(), Timeout: 500 * time.Millisecond, Prefix: "token:",
+		DefaultLimit: ratelimit.Limit{Window: time.Minute}, CacheSize: 100,
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	c.l = Open(o)
+	t.Cleanup(func() { _ = c.l.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	c.stop = func() { cancel(); all.Wait() }
+	t.Cleanup(c.stop)
+	all.Go(func() { c.l.Watch(ctx) })
+	keys := make([][]string, masters)
+	for i := 0; slices.ContainsFunc(keys, func(k []string) bool { return len(k) < 3 }); i++ {
+		key := apiKey(i)
+		owner := cluster.Owner("{" + key + "}")
+		if len(keys[owner]) < 3 {
+			keys[owner] = append(keys[owner], key)
+			c.eventually("a record is written", func() bool {
+				end := time.Now().Add(time.Hour)
+				_, err := c.l.Create(t.Context(), Grant{APIKey: key, RateLimit: 1_000_000_000, ExpiresAt: end, Expires: end.Unix()}, time.Hour)
+				return err == nil || errors.Is(err, ErrExists)
+			})
+		}
+	}
+	for master, theirs := range keys {
+		for _, key := range theirs {
+			all.Go(func() { c.ask(ctx, master, key) })
+		}
+	}
+	c.serves(0, 1, 2)
+	return c
+}
+
+func (c *crowdOnCluster) ask(ctx context.Context, master int, key string) {
+	for ctx.Err() == nil {
+		_, err := c.l.Take(ctx, key, func(*Record) error { return nil })
+		switch {
+		case err == nil:
+			c.served[master].Add(1)
+		case ctx.Err() == nil:
+			c.failed[master].Add(1)
+			c.lastBad[master].Store(time.Now().UnixNano())
+			if !errors.Is(err, ErrUnavailable) {
+				c.t.Errorf("a key of master %d: %v", master, err)
+				return
+			}
+			select { // a client that was refused waits a moment
+			case <-ctx.Done():
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// serves waits until keys of these masters get permits again, and for a while nothing else.
+func (c *crowdOnCluster) serves(masters ...int) {
+	c.t.Helper()
+	for _, m := range masters {
+		served, failed := int64(0), int64(0)
+		again := func() { served, failed = c.served[m].Load(), c.failed[m].Load() }
+		again()
+		c.eventually(fmt.Sprint("permits for keys of master ", m), func() bool {
+			if c.failed[m].Load() != failed {
+				again()
+			}
+			return c.served[m].Load() >= served+200
+		})
+	}
+}
+
+func (c *crowdOnCluster) eventually(what string, so func() bool) {
+	c.t.Helper()
+	late := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-late:
+			c.t.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// unharmed holds that no key of these masters was refused since before.
+func (c *crowdOnCluster) unharmed(before []int64, masters ...int) {
+	c.t.Helper()
+	for _, m := range masters {
+		if n := c.failed[m].Load() - before[m]; n != 0 {
+			c.t.Errorf("%d requests for keys of healthy master %d failed", n, m)
+		}
+	}
+}
+
+func (c *crowdOnCluster) failures() []int64 {
+	n := make([]int64, len(c.failed))
+	for i := range n {
+		n[i] = c.failed[i].Load()
+	}
+	return n
+}
+
+// soonAfter holds that nothing failed later than soon after at.
+func (c *crowdOnCluster) soonAfter(at time.Time) {
+	c.t.Helper()
+	for m := range c.lastBad {
+		if bad := time.Unix(0, c.lastBad[m].Load()); bad.Sub(at) > soon {
+			c.t.Errorf("a key of master %d was refused %v after Redis was well", m, bad.Sub(at))
+		}
+	}
+}
+
+// noted keeps what an operator would count.
+type noted struct {
+	noEvents
+	open atomic.Bool
+}
+
+func (n *noted) Tripped(open bool) { n.open.Store(open) }
+
+// While a master is dead and its replica not yet promoted, its keys are refused. Keys of
+// the other masters do not notice, and all are served soon after the promotion.
+func TestAMasterDies(t *testing.T) {
+	for name, strike := range map[string]func(*redistest.Server){
+		"killed": (*redistest.Server).Stop,
+		"hung":   (*redistest.Server).Pause,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := redistest.StartReplicated(t)
+			events := &noted{}
+			c := startCrowd(t, cluster, func(o *Options) { o.Events = events })
+			cluster.InStep()
+			before := c.failures()
+			strike(cluster.Nodes[1])
+			cluster.Promoted(1)
+			promoted := time.Now()
+			c.serves(0, 1, 2)
+			c.unharmed(before, 0, 2)
+			c.soonAfter(promoted)
+			t.Logf("last refused %v after the promotion, %d in all",
+				time.Unix(0, c.lastBad[1].Load()).Sub(promoted), c.failures()[1])
+			c.eventually("no breaker is open", func() bool { return !events.open.Load() })
+			// Every other command goes to the new master, too.
+			if keys, err := c.l.Keys(t.Context(), "", 100); err != nil || len(keys) != 9 {
+				t.Errorf("%d keys, %v", len(keys), err)
+			}
+			c.stop()
+		})
+	}
+}
+
+// moving is a cluster whose nodes are reached by names, and get new addresses.
+type moving struct {
+	cluster *redistest.Cluster
+	wires   []*redistest.Wire // to each node
+
+	mu    sync.Mutex
+	names map[string]string // a name → the address it has now
+}
+
+func startMoving(t *testing.T) *moving {
+	m := &moving{cluster: redistest.StartCluster(t), names: map[string]string{}}
+	m.wires = make([]*redistest.Wire, len(m.cluster.Nodes))
+	for i := range m.wires {
+		m.move(t, i, nil)
+	}
+	return m
+}
+
+func name(node int) string { return fmt.Sprintf("redis-%d.test:6379", node) }
+
+// move gives a node a new address, and has gone done with the way to the old one.
+func (m *moving) move(t *testing.T, node int, gone func(*redistest.Wire)) {
+	if old := m.wires[node]; old != nil {
+		gone(old)
+	}
+	m.wires[node] = redistest.StartWire(t, m.cluster.Nodes[node].Addr)
+	m.cluster.Announce(node, m.wires[node].Addr)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.names[name(node)] = m.wires[node].Addr
+}
+
+// dial resolves names as DNS would. The nodes tell loopback addresses, of which the
+// client makes another port at the name that it asked.
+func (m *moving) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	m.mu.Lock()
+	at, named := m.names[addr]
+	m.mu.Unlock()
+	if !named {
+		_, port, _ := net.SplitHostPort(addr)
+		at = net.JoinHostPort("127.0.0.1", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, at)
+}
+
+// When nodes get new addresses, all at once or one by one, their keys are served soon
+// after the names lead there; whether the old address refuses or says nothing.
+func TestNodesGetNewAddresses(t *testing.T) {
+	for name, gone := range map[string]func(*redistest.Wire){
+		"refused": (*redistest.Wire).Close,
+		"silent":  (*redistest.Wire).Hang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := startMoving(t)
+			c := startCrowd(t, m.cluster, func(o *Options) { o.Addrs, o.Dial = m.seeds(), m.dial })
+			for i := range m.wires {
+				before := c.failures()
+				m.move(t, i, gone)
+				moved := time.Now()
+				c.serves(0, 1, 2)
+				c.unharmed(before, (i+1)%3, (i+2)%3)
+				c.soonAfter(moved)
+				t.Logf("node %d: last refused %v after", i, time.Unix(0, c.lastBad[i].Load()).Sub(moved))
+			}
+			for i := range m.wires {
+				gone(m.wires[i])
+			}
+			for i := range m.wires {
+				m.move(t, i, func(*redistest.Wire) {})
+			}
+			moved := time.Now()
+			c.serves(0, 1, 2)
+			c.soonAfter(moved)
+			c.stop()
+		})
+	}
+}
+
+func (m *moving) seeds() []string {
+	seeds := make([]string, len(m.wires))
+	for i := range seeds {
+		seeds[i] = name(i)
+	}
+	return seeds
+}
+
+// A Cluster that is named by one of its nodes alone is used as what it is: when it is
+// there from the start, and when it comes later.
+func TestAClusterNamedByOneSeed(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	c := startCrowd(t, cluster, func(o *Options) { o.Addrs = cluster.Addrs()[:1] })
+	if c.l.at().cluster == nil {
+		t.Error("it is taken for one server")
+	}
+	if n := c.failures(); !slices.Equal(n, []int64{0, 0, 0}) {
+		t.Errorf("%d requests failed, by master", n)
+	}
+	if name := c.l.RecordName("k"); name != "token:{k}" {
+		t.Errorf("a record is named %s", name)
+	}
+	if keys, err := c.l.Keys(t.Context(), "", 100); err != nil || len(keys) != 9 {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+	c.stop()
+
+	// It was one server by all that was known: the first MOVED says otherwise.
+	l := Open(Options{Addrs: cluster.Addrs()[:1], Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute}})
+	t.Cleanup(func() { _ = l.Close() })
+	l.found.Store(true)
+	for i := range 9 {
+		_, _ = l.Take(t.Context(), apiKey(i), func(*Record) error { return nil })
+	}
+	if _, err := l.Take(t.Context(), apiKey(0), func(*Record) error { return nil }); err != nil {
+		t.Errorf("after MOVED: %v", err)
+	}
+}
+
+// What Redis is, is found out when it comes; until then nothing is read or written by a
+// name that could be wrong.
+func TestModeIsFoundWhenRedisComes(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args   []string
+		record string
+	}{
+		"one server": {nil, "token:k"},
+		"a cluster":  {[]string{"--cluster-enabled", "yes"}, "token:{k}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t, tt.args...)
+			l := open(t, server)
+			server.Stop()
+			if err := l.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("while it is away: %v", err)
+			}
+			if _, err := l.Take(t.Context(), "k", nil); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("a request while it is away: %v", err)
+			}
+			server.Restart()
+			_ = l.Ping(t.Context()) // a cluster that serves no slots is found all the same
+			if got := l.RecordName("k"); got != tt.record {
+				t.Errorf("a record is named %s, want %s", got, tt.record)
+			}
+		})
+	}
+}
+
+func TestModeByOptions(t *testing.T) {
+	for _, tt := range []struct {
+		o              Options
+		cluster, known bool
+	}{
+		{Options{Addrs: []string{"a"}}, false, false},
+		{Options{Addrs: []string{"a"}, Cluster: ClusterAuto}, false, false},
+		{Options{Addrs: []string{"a"}, Cluster: ClusterOn}, true, true},
+		{Options{Addrs: []string{"a"}, Cluster: ClusterOff}, false, true},
+		{Options{Addrs: []string{"a", "b"}}, true, true},
+		{Options{Addrs: []string{"a", "b"}, MasterName: "m"}, false, true},
+		{Options{Addrs: []string{"a"}, MasterName: "m", Cluster: ClusterAuto}, false, true},
+	} {
+		if cluster, known := tt.o.cluster(); cluster != tt.cluster || known != tt.known {
+			t.Errorf("%+v: a cluster: %v, known: %v; want %v, %v", tt.o, cluster, known, tt.cluster, tt.known)
+		}
+	}
+}
