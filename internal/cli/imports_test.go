@@ -46,6 +46,11 @@ var importRules = []struct {
 		why:  "a server is to be judged by HTTP alone",
 	},
 	{
+		who:  is("internal/duration"),
+		what: func(p string) bool { return strings.HasPrefix(p, module) },
+		why:  "every room may need to read a duration",
+	},
+	{
 		who:  is("internal/ledger", "internal/route"),
 		what: func(p string) bool { return p == "net/http" },
 		why:  "a stage that knows HTTP's status codes starts to decide answers",

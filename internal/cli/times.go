@@ -2,12 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/duration"
 )
 
-const day = 24 * time.Hour
+const day = duration.Day
 
 // moment shows a time as people here read it: 2026-11-24 23:00:00 +0100 (in 3 h).
 func moment(t, now time.Time) string {
@@ -46,51 +46,4 @@ func rounded(d, unit time.Duration) time.Duration {
 		n++
 	}
 	return n
-}
-
-// daysValue is a flag for a duration that may be counted in days: 7d, 1d12h, 36h.
-type daysValue time.Duration
-
-func (v *daysValue) Set(text string) error {
-	d, err := parseDays(text)
-	*v = daysValue(d)
-	return err
-}
-
-func (v *daysValue) String() string {
-	d := time.Duration(*v)
-	switch {
-	case d == 0:
-		return "0" // which help does not show
-	case d%day == 0 && d > day:
-		return fmt.Sprintf("%dd", d/day)
-	}
-	return seconds(int64(d / time.Second))
-}
-
-func (*daysValue) Type() string { return "duration" }
-
-func parseDays(text string) (time.Duration, error) {
-	wrong := fmt.Errorf("must be a duration such as 7d, 36h or 1d12h, not %q", text)
-	days, rest, found := strings.Cut(text, "d")
-	if !found {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return 0, wrong
-		}
-		return d, nil
-	}
-	n, err := strconv.ParseUint(days, 10, 16) // 65535 days are 179 years: no sum overflows
-	if err != nil {
-		return 0, wrong
-	}
-	sum := time.Duration(n) * day
-	if rest == "" {
-		return sum, nil
-	}
-	more, err := time.ParseDuration(rest)
-	if err != nil || more < 0 || more > 24*365*time.Hour {
-		return 0, wrong
-	}
-	return sum + more, nil
 }

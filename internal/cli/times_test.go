@@ -40,22 +40,3 @@ func TestMomentIsLocal(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
-
-func TestDays(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"7d": 7 * day, "1d12h": 36 * time.Hour, "36h": 36 * time.Hour, "0d": 0, "90s": 90 * time.Second, "10000d": 10000 * day, "-1h": -time.Hour,
-	} {
-		var v daysValue
-		if err := v.Set(text); err != nil || time.Duration(v) != want {
-			t.Errorf("%s: %v, %v", text, time.Duration(v), err)
-		}
-		if again, err := parseDays(v.String()); err != nil || again != want {
-			t.Errorf("%s is shown as %s", text, v.String())
-		}
-	}
-	for _, text := range []string{"", "d", "7", "-7d", "7d-1h", "1.5d", "7dd", "70000d", "1d9999999h", "7 d", "12h1d"} {
-		if d, err := parseDays(text); err == nil {
-			t.Errorf("%s: %v", text, d)
-		}
-	}
-}

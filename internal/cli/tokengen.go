@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
@@ -23,7 +24,7 @@ type tokenGenOptions struct {
 
 	routes   string
 	grant    grant
-	ttl      daysValue
+	ttl      time.Duration
 	ttlGiven bool
 	apiKey   string
 	count    int
@@ -32,7 +33,7 @@ type tokenGenOptions struct {
 }
 
 func (a *app) tokenGenCommand(where *store) *cobra.Command {
-	o := &tokenGenOptions{ttl: daysValue(defaultTTL)}
+	o := &tokenGenOptions{ttl: defaultTTL}
 	cmd := &cobra.Command{
 		Use:   "gen",
 		Short: "Make a token: a record in Redis and the JWT that names it",
@@ -67,13 +68,13 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.routes, "routes", "/api/v1/test,/api/v1/test2", "the routes the key may use, separated by commas")
-	f.Var(&o.ttl, "ttl", "how long the key lives, as in 24h or 30d")
+	f.Var((*duration.Flag)(&o.ttl), "ttl", "how long the key lives, as in 24h or 30d")
 	f.Int64Var(&o.grant.limit, "limit", 10, "requests the key may make in each window")
-	f.DurationVar(&o.grant.window, "window", 0, "the limit's window (default: application.rate_limit.window)")
+	f.Var((*duration.Flag)(&o.grant.window), "window", "the limit's window (default: application.rate_limit.window)")
 	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts (default: application.rate_limit.algorithm)")
 	completeAlgorithm(cmd)
 	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once after a rest, with token_bucket (default: the limit)")
-	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, with leaky_bucket")
+	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be held back, with leaky_bucket")
 	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
 	f.StringVar(&o.apiKey, "api-key", "", "make another JWT for this `key`, from its record")
 	f.IntVar(&o.count, "count", 1, "how many keys to make")
@@ -88,7 +89,7 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 var ofRecord = []string{"routes", "limit", "window", "algorithm", "burst", "max-delay", "label", "count", "dry-run"}
 
 func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
-	o.grant.routes, o.grant.ttl = splitList(o.routes), time.Duration(o.ttl)
+	o.grant.routes, o.grant.ttl = splitList(o.routes), o.ttl
 	if err := o.grant.check(); err != nil {
 		return err
 	}

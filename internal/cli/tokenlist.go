@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 type tokenListOptions struct {
 	label     string
-	expiresIn daysValue
+	expiresIn time.Duration
 	output    string
 }
 
@@ -53,7 +54,7 @@ Exit codes: 0 listed, also when there are none, 1 failed, 2 wrong usage,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.label, "label", "", "only keys whose label contains this text")
-	f.Var(&o.expiresIn, "expires-in", "only keys that end within this time, as in 36h or 7d")
+	f.Var((*duration.Flag)(&o.expiresIn), "expires-in", "only keys that end within this time, as in 36h or 7d")
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -84,7 +85,7 @@ func (o *tokenListOptions) wants(e ledger.Entry, now time.Time) bool {
 	}
 	if o.expiresIn > 0 {
 		end := e.End(now)
-		return e.Record != nil && !end.IsZero() && !end.After(now.Add(time.Duration(o.expiresIn)))
+		return e.Record != nil && !end.IsZero() && !end.After(now.Add(o.expiresIn))
 	}
 	return true
 }

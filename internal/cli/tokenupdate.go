@@ -13,13 +13,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 type tokenUpdateOptions struct {
 	grant  grant
 	routes string
-	ttl    daysValue
+	ttl    time.Duration
 	output string
 }
 
@@ -63,12 +64,12 @@ gateway could then use, 4 Redis unreachable.`,
 	f := cmd.Flags()
 	f.Int64Var(&o.grant.limit, "limit", 0, "requests the key may make in each window")
 	f.StringVar(&o.routes, "routes", "", "the routes the key may use, separated by commas")
-	f.DurationVar(&o.grant.window, "window", 0, "the limit's window")
-	f.Var(&o.ttl, "ttl", "how long the key lives from now on, as in 24h or 30d")
+	f.Var((*duration.Flag)(&o.grant.window), "window", "the limit's window")
+	f.Var((*duration.Flag)(&o.ttl), "ttl", "how long the key lives from now on, as in 24h or 30d")
 	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts")
 	completeAlgorithm(cmd)
 	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it")
-	f.DurationVar(&o.grant.maxDelay, "max-delay", 0, "how long a request may be held back, for algorithms that know it")
+	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be held back, for algorithms that know it")
 	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
 	outputFlag(cmd, &o.output)
 	return cmd
@@ -91,7 +92,7 @@ func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Cha
 		routes = checkRoutes(c.AllowedRoutes)
 	}
 	if f.Changed("ttl") {
-		c.TTL = time.Duration(o.ttl)
+		c.TTL = o.ttl
 		end := endAfter(now, c.TTL)
 		c.ExpiresAt, c.Expires = &end, new(end.Unix())
 		ttl = checkTTL(c.TTL)

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -95,13 +96,5 @@ func printUsages(s *sheet, usages []usageReport) error {
 	return nil
 }
 
-// seconds is a number of seconds as people say it: 42s, 1h30m.
-func seconds(n int64) string {
-	text := (time.Duration(n) * time.Second).String()
-	for _, nothing := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, nothing) {
-			text = text[:len(text)-len("0s")]
-		}
-	}
-	return text
-}
+// seconds is a number of seconds as people say it: 42s, 1h30m, 30d.
+func seconds(n int64) string { return duration.Format(time.Duration(n) * time.Second) }

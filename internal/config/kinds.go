@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -100,11 +101,11 @@ func size() kind[int64] {
 	}}
 }
 
-// duration accepts Go durations from low up to high, a multiple of step.
-// A high of 0 is no bound.
-func duration(accepts string, low, high, step time.Duration) kind[time.Duration] {
+// span accepts durations from low up to high, a multiple of step. A high of 0 is
+// no bound.
+func span(accepts string, low, high, step time.Duration) kind[time.Duration] {
 	return kind[time.Duration]{"duration", accepts, asNumber | asString, func(s string) (time.Duration, error) {
-		d, err := time.ParseDuration(s)
+		d, err := duration.Parse(s)
 		if err != nil {
 			if _, err := strconv.ParseFloat(s, 64); err == nil {
 				return 0, fmt.Errorf("with its unit: \"%.20ss\" if seconds are meant", s)
@@ -118,16 +119,15 @@ func duration(accepts string, low, high, step time.Duration) kind[time.Duration]
 	}}
 }
 
-func timeout() kind[time.Duration] { return duration(`a duration above 0, as in "5s"`, 1, 0, 1) }
-func delay() kind[time.Duration]   { return duration(`a duration, 0 or more, as in "5s"`, 0, 0, 1) }
+func timeout() kind[time.Duration] { return span(`a duration above 0, as in "5s"`, 1, 0, 1) }
+func delay() kind[time.Duration]   { return span(`a duration, 0 or more, as in "5s"`, 0, 0, 1) }
 
 func window() kind[time.Duration] {
-	return duration(`a duration in whole seconds from "1s" to "744h", which is 31 days`,
-		time.Second, 31*24*time.Hour, time.Second)
+	return span(`a duration in whole seconds from "1s" to "31d"`, time.Second, 31*duration.Day, time.Second)
 }
 
 func maxDelay() kind[time.Duration] {
-	return duration(`a duration from "0s" to "24h"`, 0, 24*time.Hour, 1)
+	return span(`a duration from "0s" to "24h"`, 0, 24*time.Hour, 1)
 }
 
 func algorithm() kind[ratelimit.Algorithm] {

@@ -36,11 +36,11 @@ func TestKinds(t *testing.T) {
 		"9223372036854775807": math.MaxInt64, "8589934591GiB": 8589934591 << 30,
 	}, "", "-1", "-1KiB", "10MB", "10M", "10 MiB", "1.5MiB", "KiB", "1KiBKiB", "8589934592GiB", "9223372036854775808")
 
-	testKind(t, timeout(), map[string]time.Duration{"1ns": 1, "250ms": 250 * time.Millisecond, "1h30m": 90 * time.Minute},
-		"", "0", "0s", "-1s", "5", "5.5", "5 s", "1d", "9999999h")
+	testKind(t, timeout(), map[string]time.Duration{"1ns": 1, "250ms": 250 * time.Millisecond, "1h30m": 90 * time.Minute, "1d12h": 36 * time.Hour},
+		"", "0", "0s", "-1s", "5", "5.5", "5 s", "1.5d", "-1d", "9999999h")
 	testKind(t, delay(), map[string]time.Duration{"0": 0, "0s": 0, "3s": 3 * time.Second}, "", "3", "-1ns")
-	testKind(t, window(), map[string]time.Duration{"1s": time.Second, "744h": 744 * time.Hour, "60s": time.Minute, "1000ms": time.Second},
-		"", "0", "999ms", "1500ms", "744h0m1s", "60", "31d")
+	testKind(t, window(), map[string]time.Duration{"1s": time.Second, "744h": 744 * time.Hour, "31d": 744 * time.Hour, "60s": time.Minute, "1000ms": time.Second},
+		"", "0", "999ms", "1500ms", "744h0m1s", "60", "32d", "31d1s")
 
 	testKind(t, oneOf("Debug", "Info"), map[string]string{"Debug": "Debug", "dEBUG": "Debug", "info": "Info"}, "", "Trace", "Inf")
 
