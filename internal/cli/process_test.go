@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -342,5 +343,42 @@ func TestNowhere(t *testing.T) {
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitNoRedis || !strings.Contains(errs.String(), addr) {
 			t.Errorf("%v: %v, %q", args, err, errs.String())
 		}
+	}
+}
+
+// TestDevRemovesItsFile ends serve --dev by each signal that a person or a system
+// sends, also when a second one comes at once.
+func TestDevRemovesItsFile(t *testing.T) {
+	for _, signals := range [][]syscall.Signal{{syscall.SIGTERM}, {syscall.SIGINT}, {syscall.SIGHUP}, {syscall.SIGINT, syscall.SIGINT}} {
+		t.Run(fmt.Sprint(signals), func(t *testing.T) {
+			dir := t.TempDir()
+			cmd := program(t, "serve", "--dev", "--env")
+			cmd.Env = append(cmd.Env, freePorts...)
+			cmd.Env = append(cmd.Env, "TMPDIR="+dir)
+			var out lines
+			cmd.Stdout = &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			w := &world{t: t, log: &out}
+			w.eventually("the curl line", func() bool { return out.count("\ncurl ") == 1 })
+			if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+				t.Fatalf("%v, %v", files, err)
+			}
+			empty := func() bool { files, _ := os.ReadDir(dir); return len(files) == 0 }
+			for n, s := range signals {
+				if n > 0 {
+					w.eventually("the file's end", empty)
+				}
+				_ = cmd.Process.Signal(s) // the second may find it gone
+			}
+			err := cmd.Wait()
+			if err != nil && len(signals) == 1 {
+				t.Errorf("ended by %v", err)
+			}
+			if !empty() {
+				t.Error("the file is left behind")
+			}
+		})
 	}
 }

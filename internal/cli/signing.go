@@ -19,14 +19,14 @@ type signing struct{ secret, secretFile string }
 
 func (s *signing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.secretFile, "secret-file", "", "a `file` that holds the secret of tokens, - for stdin (default: the configuration's)")
-	f.StringVar(&s.secret, "secret", "", "the secret itself; other users of this host can see it there")
+	textFlag(f, &s.secretFile, "secret-file", "file", "the file with the secret that signs tokens, - for stdin (default: from the configuration)")
+	textFlag(f, &s.secret, "secret", "text", "the secret itself; other users of this host can see it")
 	completeFlag(cmd, "secret")
 }
 
 func (s *signing) check() error {
 	if s.secret != "" && s.secretFile != "" {
-		return errors.New("--secret and --secret-file are two secrets: give one")
+		return errors.New("give --secret or --secret-file, not both")
 	}
 	return nil
 }

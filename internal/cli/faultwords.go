@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/ledger"
+)
+
+// storeError says of a fault of Redis where Redis was sought, why it failed, and
+// what to do. Any other error stays as it is, and so does one that says so already.
+func storeError(err error, cfg *config.Config) error {
+	if _, said := errors.AsType[reworded](err); said || !errors.Is(err, ledger.ErrUnavailable) {
+		return err
+	}
+	at := strings.Join(storeOptions(cfg).Addrs, ",")
+	if refusal, ok := errors.AsType[redis.Error](err); ok {
+		return reworded{at + ": " + refusalText(refusal.Error(), cfg), err}
+	}
+	return reworded{fmt.Sprintf("%s: redis is unavailable: %s; start it, or name another with --redis", at, why(err)), err}
+}
+
+// refusalText explains what Redis itself said: it is there, and says no.
+func refusalText(said string, cfg *config.Config) string {
+	word, _, _ := strings.Cut(strings.TrimLeft(strings.TrimPrefix(said, "ERR "), "-"), " ")
+	user := "the default user"
+	if cfg.Redis.Username != "" {
+		user = fmt.Sprintf("the user %q", cfg.Redis.Username)
+	}
+	switch {
+	case word == "NOPERM":
+		return fmt.Sprintf("Redis does not allow %s this (%s); 'tykctl doctor' prints the ACL rule that does", user, said)
+	case word == "NOAUTH", strings.Contains(said, "unauthenticated"):
+		return "Redis wants a password; set redis.password, and redis.username if it has users"
+	case word == "WRONGPASS":
+		return fmt.Sprintf("Redis does not accept the password of %s; check redis.username and redis.password", user)
+	case word == "OOM":
+		return "Redis is out of memory and refuses to write; raise its maxmemory"
+	case word == "READONLY":
+		return "this Redis is a replica, which refuses to write; name its master, or the Sentinels with redis.master_name"
+	case word == "LOADING":
+		return "Redis is loading its data; try again in a moment"
+	case word == "MISCONF":
+		return "Redis cannot save to its disk and refuses to write; see Redis's log"
+	case word == "CLUSTERDOWN":
+		return "the Redis Cluster is down: some of its slots have no master; see CLUSTER INFO"
+	case word == "MOVED", word == "ASK":
+		return "this Redis is one node of a Cluster; name several nodes, separated by commas"
+	}
+	return fmt.Sprintf("Redis answers, but refuses: %s; see 'tykctl doctor'", said)
+}
+
+// why tells in plain words why another host could not be reached.
+func why(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Sprintf("the host name %q cannot be resolved", dns.Name)
+	}
+	if cert, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "its certificate is not trusted: " + strings.TrimPrefix(cert.Err.Error(), "x509: ")
+	}
+	if host, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "its certificate is for another name: " + strings.TrimPrefix(host.Error(), "x509: ")
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "it does not speak TLS"
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused: nothing listens there"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "there is no route to it"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "it closed the connection, as a server does that wants TLS or has too many clients"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+		return "no answer in time"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		return op.Err.Error()
+	}
+	return strings.TrimPrefix(err.Error(), ledger.ErrUnavailable.Error()+": ")
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
