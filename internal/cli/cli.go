@@ -112,9 +112,9 @@ same program hands out the keys and looks after them.`,
 	in(toLookUp, a.doctorCommand(), a.configCommand(), a.docsCommand(), a.versionCommand())
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	_ = root.MarkPersistentFlagFilename("config", "json")
+	root.SetHelpCommand(helpCommand())
 	root.SetHelpCommandGroupID(toLookUp)
 	root.SetCompletionCommandGroupID(toLookUp)
-	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	a.adopt(root)
 	return root

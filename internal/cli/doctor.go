@@ -54,7 +54,8 @@ func (a *app) doctorCommand() *cobra.Command {
 the system, and says what to do about each problem. It changes nothing: it tries
 the rights of Redis's user on names that no key has.
 
-Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 4 Redis unreachable.`,
+Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
+4 Redis unreachable.`,
 		Example: `  tykctl doctor --config /etc/tykctl/config.json --env
   tykctl doctor -o json | jq '.checks[] | select(.result != "ok")'`,
 		Args: noArgs,

@@ -109,9 +109,9 @@ func (a *app) limitsResetCommand(s *store) *cobra.Command {
 The key has all of its limit again with its next request; a gateway that is just
 refusing the key notices within a second.
 
-The key is named by its api_key, by a JWT that the configuration's secret or keys
-have signed, or by the hash that the log shows as key=…; - reads any of these
-from stdin.
+The key is named by its api_key, by a JWT signed by the configuration's secret
+or keys, or by the hash that the log shows as key=…; - reads any of these from
+stdin.
 
 Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 4 Redis unreachable.`,

@@ -41,16 +41,16 @@ func (a *app) limitsTopCommand(s *store) *cobra.Command {
   --by near       the keys nearest their limits; of those with nothing left, the
                   most refused first
   --by refused    the keys with the most refused requests
-  --by rate       the keys with the most requests a second, refused ones included
+  --by rate       the keys with the most requests a second, refused ones too
 
-Keys that made no request in their window are left out. "suspended" in place of a
-limit marks a limit of 0. KEY_HASH is what the log shows as key=….
+Keys that made no request in their window are left out. "suspended" in place of
+a limit marks a limit of 0. KEY_HASH is what the log shows as key=….
 
 It reads all records, in small steps; Redis keeps serving. With --watch it
 updates every two seconds, or as fast as Redis answers, until Ctrl-C.
 
-With -o json it is an array of what 'limits show' prints, with "label" if the key
-has one, and with "rate" for --by rate; --watch prints one array a line.
+With -o json it is an array of what 'limits show' prints, with "label" if the
+key has one, and with "rate" for --by rate; --watch prints one array a line.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 		Example: `  tykctl limits top

@@ -36,10 +36,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Runs the gateway until SIGTERM or Ctrl-C; then it finishes the requests under
 way. A second signal ends it at once.
 
-With --dev it needs nothing else: Redis and a backend that echoes requests run in
-the same process, the secret is fresh, and it prints a curl line with a token, and
-a configuration file with which the other commands work. It listens on loopback
-only and keeps nothing; the file is removed at the end.
+With --dev it needs nothing else: Redis and a backend that echoes requests run
+in the same process, and the secret is fresh. It prints a curl line with a
+token, and a configuration file with which the other commands work. It listens
+on loopback only and keeps nothing; it removes the file at the end.
 
 Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 		Example: `  tykctl serve --config config.json --env

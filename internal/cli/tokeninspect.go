@@ -32,14 +32,14 @@ func (a *app) tokenInspectCommand(where *store) *cobra.Command {
 	o := &tokenInspectOptions{}
 	cmd := &cobra.Command{
 		Use:   "inspect {api_key | jwt | hash | -}",
-		Short: "Show what a key or its JWT is worth, and whether a request would pass",
-		Long: `Shows a JWT's header and claims, whether its signature is valid, the key's record
-beside the claims (≠ marks a difference; the record decides), its usage, and the
-verdict: stage by stage what a request would meet, computed by the code that
-serves requests. It takes no permit.
+		Short: "Show a key or a JWT, and whether a request would pass",
+		Long: `Shows a JWT's header and claims, whether its signature is valid, the key's
+record beside the claims (≠ marks a difference; the record decides), its usage,
+and the verdict: stage by stage what a request would meet, computed by the code
+that serves requests. It takes no permit.
 
-- reads the JWT, the api_key or the hash (the log's key=…) from stdin, which keeps
-it out of the shell's history.
+- reads the JWT, the api_key or the hash (the log's key=…) from stdin, which
+keeps it out of the shell's history.
 
 Without --path the verdict is about the token alone. Without a secret the
 signature is not checked. Without Redis there is no record and usually no

@@ -27,19 +27,19 @@ func (a *app) tokenListCommand(where *store) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the keys in Redis",
-		Long: `Lists the keys that have a record, with their limits, ends, routes and labels, in
-the order that Redis returns them. KEY_HASH is what the log shows as key=….
+		Long: `Lists the keys that have a record, with their limits, ends, routes and labels,
+in the order that Redis returns them. KEY_HASH is what the log shows as key=….
 Redis keeps serving meanwhile.
 
 "suspended" in place of a limit marks a limit of 0, which lets nothing in. A
 record that the gateway cannot use is listed with the reason; --label and
 --expires-in leave it out.
 
-With -o json it is an array, one element a line: {"api_key","label","rate_limit",
-"window","algorithm","allowed_routes","expires_at","ttl","key_hash"}, window and
-ttl in seconds, expires_at and ttl null for never; or {"api_key","problem",
-"key_hash"}. If Redis fails midway, what was listed stays, the array is left open
-and the exit code is 4.
+With -o json it is an array, one element a line: {"api_key","label",
+"rate_limit","window","algorithm","allowed_routes","expires_at","ttl",
+"key_hash"}, window and ttl in seconds, expires_at and ttl null for never; or
+{"api_key","problem","key_hash"}. If Redis fails midway, what was listed stays,
+the array is left open and the exit code is 4.
 
 Exit codes: 0 listed, even if there are none, 1 failed, 2 wrong usage,
 4 Redis unreachable.`,

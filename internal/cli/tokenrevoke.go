@@ -29,7 +29,7 @@ type tokenRevokeOptions struct {
 func (a *app) tokenRevokeCommand(where *store) *cobra.Command {
 	o := &tokenRevokeOptions{}
 	cmd := &cobra.Command{
-		Use:   "revoke {api_key | jwt | hash | -}... | --from-file file | --label text",
+		Use:   "revoke [api_key | jwt | hash | -]...",
 		Short: "Revoke keys: delete their records",
 		Long: `Deletes the records of the named keys. The gateway refuses every JWT of such a
 key from its next request on. Keys are named

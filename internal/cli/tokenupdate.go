@@ -34,8 +34,8 @@ the record stays as it is, byte for byte, and so does its end unless --ttl is
 given. The change takes effect with the key's next request; if the gateway is
 just refusing the key for its limit, within a second.
 
-The key is named by its api_key, by a JWT signed by the configuration's secret or
-keys, or by the hash that the log shows as key=…; - reads any of these from
+The key is named by its api_key, by a JWT signed by the configuration's secret
+or keys, or by the hash that the log shows as key=…; - reads any of these from
 stdin.
 
 --limit 0 suspends the key. --window 0 goes back to the gateway's own window.

@@ -88,10 +88,7 @@ func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 		if withRate {
 			line += "\t" + rate
 		}
-		if label != "" {
-			line += "\t" + printable(label)
-		}
-		fmt.Fprintln(table, line)
+		fmt.Fprintln(table, line+"\t"+printable(label))
 	}
 	row("RATE", "LABEL", "API_KEY", "KEY_HASH", "USED", "LIMIT", "LEFT", "RESETS", "REFUSED")
 	for _, u := range usages {
@@ -105,6 +102,7 @@ func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 	needed := strings.Index(lines[0], "LABEL") + len("LABEL")
 	if s.width == 0 || needed <= s.width {
 		for _, line := range lines {
+			line = strings.TrimRight(line, " ")
 			if s.width > 0 {
 				line = cut(line, s.width)
 			}
