@@ -28,7 +28,11 @@ func storeError(err error, cfg *config.Config) error {
 	if refusal, ok := errors.AsType[redis.Error](err); ok {
 		return reworded{at + ": " + refusalText(refusal.Error(), cfg), err}
 	}
-	return reworded{fmt.Sprintf("%s: redis is unavailable: %s; start it, or name another with --redis", at, why(err)), err}
+	hint := "start it"
+	if isTimeout(err) {
+		hint = "see whether it is overloaded, or a firewall drops the packets"
+	}
+	return reworded{fmt.Sprintf("%s: redis is unavailable: %s; %s, or name another with --redis", at, why(err), hint), err}
 }
 
 // refusalText explains what Redis itself said: it is there, and says no.
@@ -82,7 +86,7 @@ func why(err error) string {
 		return "there is no route to it"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return "it closed the connection, as a server does that wants TLS or has too many clients"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+	case isTimeout(err):
 		return "no answer in time"
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
@@ -93,5 +97,5 @@ func why(err error) string {
 
 func isTimeout(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Timeout()
+	return ok && e.Timeout() || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }

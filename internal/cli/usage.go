@@ -99,7 +99,7 @@ func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 	}
 	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
 	// The label is the last column, and may be cut.
-	needed := strings.Index(lines[0], "LABEL") + len("LABEL")
+	needed := strings.Index(lines[0], "  LABEL")
 	if s.width == 0 || needed <= s.width {
 		for _, line := range lines {
 			line = strings.TrimRight(line, " ")

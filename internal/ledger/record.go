@@ -2,11 +2,13 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -72,7 +74,7 @@ type stored struct {
 func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 	var s stored
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
+		return nil, fmt.Errorf("%w: %s", ErrRecord, notJSON(err))
 	}
 	if s.APIKey != "" && s.APIKey != apiKey {
 		return nil, fmt.Errorf("%w: it names another api_key", ErrRecord)
@@ -90,6 +92,23 @@ func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 	}
 	label, _ := s.Label.(string)
 	return &Record{Limit: limit, Routes: route.Compile(s.AllowedRoutes), Expires: expires, Label: label, raw: raw}, nil
+}
+
+// notJSON says in plain words why a record could not be decoded.
+func notJSON(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "" {
+			return "it is not a JSON object, but: " + wrong.Value
+		}
+		return fmt.Sprintf("%s cannot be a %s", wrong.Field, wrong.Value)
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("not JSON from byte %d on", syntax.Offset)
+	}
+	if _, ok := errors.AsType[*time.ParseError](err); ok {
+		return "expires_at is not a time such as 2026-12-31T23:59:59Z"
+	}
+	return "a number has another form than 10 or 10.0" // all that is left, and without a type of its own
 }
 
 // limit takes from open what the record leaves open. Burst and delay belong to an
@@ -115,8 +134,8 @@ func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 		if d.text == "" {
 			continue
 		}
-		if *d.into, err = time.ParseDuration(d.text); err != nil {
-			return limit, fmt.Errorf("%w: %s: %w", ErrRecord, d.field, err)
+		if *d.into, err = duration.Parse(d.text); err != nil {
+			return limit, fmt.Errorf("%w: %s %w", ErrRecord, d.field, err)
 		}
 	}
 	return limit, nil
