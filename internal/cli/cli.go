@@ -155,16 +155,6 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// someArgs wants one argument at least.
-func someArgs(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usage(cmd, fmt.Errorf("%s takes %s, got none", cmd.CommandPath(), what))
-		}
-		return nil
-	}
-}
-
 // oneArg wants one argument, and says what it is for.
 func oneArg(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

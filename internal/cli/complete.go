@@ -70,7 +70,7 @@ func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]c
 
 // completeKid has the shell offer the kids of the configuration's keys that can
 // sign now.
-func (a *app) completeKid(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *app) completeKid(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var kids []cobra.Completion
 	if cfg, err := a.load(nil); err == nil {
 		keys, _ := tokenKeys(cfg)

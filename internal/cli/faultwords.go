@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -93,6 +94,14 @@ func why(err error) string {
 		return op.Err.Error()
 	}
 	return strings.TrimPrefix(err.Error(), ledger.ErrUnavailable.Error()+": ")
+}
+
+// fileError says in plain words why a file could not be used.
+func fileError(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return reworded{fmt.Sprintf("cannot %s %s: %s", p.Op, p.Path, p.Err), err}
+	}
+	return err
 }
 
 func isTimeout(err error) bool {

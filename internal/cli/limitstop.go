@@ -135,7 +135,7 @@ func (o *limitsTopOptions) see(ctx context.Context, book *ledger.Ledger) ([]usag
 }
 
 // draw fits the list into a terminal.
-func (o *limitsTopOptions) draw(list []usageReport, trouble string, width, height int, colour bool) []string {
+func (o *limitsTopOptions) draw(list []usageReport, trouble string, width, height int, _ bool) []string {
 	var text bytes.Buffer
 	lines := []string{noneBusy}
 	if len(list) > 0 {

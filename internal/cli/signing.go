@@ -37,7 +37,7 @@ func (a *app) loadWith(where *store, with *signing, require ...string) (*config.
 	if with.secretFile != "" {
 		var err error
 		if secret, err = a.readSecret(with.secretFile); err != nil {
-			return nil, fmt.Errorf("--secret-file: %w", err)
+			return nil, fmt.Errorf("--secret-file: %w", fileError(err))
 		}
 	}
 	if secret != "" {

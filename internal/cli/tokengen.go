@@ -52,7 +52,9 @@ only shows what it would make.
 
 The secret is application.token.jwt_secret, from the file or, with --env, from
 the environment. --secret-file reads another. --secret does too, but other users
-of this host can see it.
+of this host can see it. --kid signs with a key of application.token.keys in its
+place: to replace a key, add the new one there, sign with it, and remove the old
+one when its last token has expired.
 
 Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record, or
 is not valid, 4 Redis unreachable.`,

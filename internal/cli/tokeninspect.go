@@ -51,7 +51,7 @@ checked. A "status" of 200 stands for whatever the backend answers.
 Exit codes: 0 a request would pass, 1 failed, 2 wrong usage, 3 it would be
 refused, or there is no such token or key, 4 Redis unreachable.`,
 		Example: `  tykctl token inspect $JWT --method GET --path /users/7
-  tykctl token inspect 17a15a23a425
+  tykctl token inspect 17a15a23a425 --path /users/7
   pbpaste | tykctl token inspect - -o json | jq .verdict`,
 		ValidArgsFunction: a.completeKey,
 		Args:              oneArg("one JWT, api_key or hash, or - for stdin"),

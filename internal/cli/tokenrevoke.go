@@ -271,7 +271,7 @@ func (a *app) readSubjects(args []string, file string) ([]namedSubject, error) {
 	if file != "" {
 		f, err := os.Open(file) //nolint:gosec // the operator named it
 		if err != nil {
-			return nil, fmt.Errorf("--from-file: %w", err)
+			return nil, fmt.Errorf("--from-file: %w", fileError(err))
 		}
 		defer func() { _ = f.Close() }()
 		if err := lines(f); err != nil {
