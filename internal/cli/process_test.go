@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -366,14 +368,16 @@ func TestNowhere(t *testing.T) {
 }
 
 // TestDevRemovesItsFile ends serve --dev by each signal that a person or a system
-// sends, also when a second one comes at once.
+// sends, and by a second one while a request is under way.
 func TestDevRemovesItsFile(t *testing.T) {
 	for _, signals := range [][]syscall.Signal{{syscall.SIGTERM}, {syscall.SIGINT}, {syscall.SIGHUP}, {syscall.SIGINT, syscall.SIGINT}} {
 		t.Run(fmt.Sprint(signals), func(t *testing.T) {
+			slow, arrived, end := newBackend(t), make(chan struct{}), make(chan struct{})
+			slow.answer(func(http.ResponseWriter, *http.Request) { close(arrived); <-end })
+			defer close(end)
 			dir := t.TempDir()
-			cmd := program(t, "serve", "--dev", "--env")
-			cmd.Env = append(cmd.Env, freePorts...)
-			cmd.Env = append(cmd.Env, "TMPDIR="+dir)
+			cmd := program(t, "serve", "--dev", "--env", "--target", slow.URL)
+			cmd.Env = append(append(cmd.Env, freePorts...), "TMPDIR="+dir)
 			var out lines
 			cmd.Stdout = &out
 			if err := cmd.Start(); err != nil {
@@ -384,18 +388,26 @@ func TestDevRemovesItsFile(t *testing.T) {
 			if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
 				t.Fatalf("%v, %v", files, err)
 			}
-			empty := func() bool { files, _ := os.ReadDir(dir); return len(files) == 0 }
+			if len(signals) > 1 {
+				line := regexp.MustCompile(`(?m)^curl .*$`).FindString(out.String())
+				if err := exec.CommandContext(t.Context(), "sh", "-c", line).Start(); err != nil {
+					t.Fatal(err)
+				}
+				<-arrived
+			}
+			gone := func() bool { files, _ := os.ReadDir(dir); return len(files) == 0 }
 			for n, s := range signals {
 				if n > 0 {
-					w.eventually("the file's end", empty)
+					w.eventually("the file's end", gone)
 				}
-				_ = cmd.Process.Signal(s) // the second may find it gone
+				if err := cmd.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
 			}
-			err := cmd.Wait()
-			if err != nil && len(signals) == 1 {
+			if err := cmd.Wait(); err != nil && len(signals) == 1 {
 				t.Errorf("ended by %v", err)
 			}
-			if !empty() {
+			if !gone() {
 				t.Error("the file is left behind")
 			}
 		})
