@@ -377,7 +377,7 @@ func TestDevRemovesItsFile(t *testing.T) {
 			defer close(end)
 			dir := t.TempDir()
 			cmd := program(t, "serve", "--dev", "--env", "--target", slow.URL)
-			cmd.Env = append(append(cmd.Env, freePorts...), "TMPDIR="+dir)
+			cmd.Env = append(append(cmd.Env, freePorts...), "TMPDIR="+dir, "TYK_PROX_SERVER__DRAIN_TIMEOUT=1h")
 			var out lines
 			cmd.Stdout = &out
 			if err := cmd.Start(); err != nil {
