@@ -51,6 +51,11 @@ var importRules = []struct {
 		why:  "every room may need to read a duration",
 	},
 	{
+		who:  is("internal/duration"),
+		what: func(p string) bool { return strings.HasPrefix(p, module) },
+		why:  "every room may need to read a duration",
+	},
+	{
 		who:  is("internal/ledger", "internal/route"),
 		what: func(p string) bool { return p == "net/http" },
 		why:  "a stage that knows HTTP's status codes starts to decide answers",
