@@ -3,20 +3,12 @@ package ratelimit
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
-	"strings"
-	"sync"
 	"time"
+
+	"github.com/tykctl/tykctl/pkg/boundedmap"
 )
 
-const (
-	// localShards spreads the locks; a power of two.
-	localShards = 16
-	// localSample is how many keys are looked at to find one that can go.
-	localSample = 8
-
-	defaultMaxKeys = 100_000
-)
+const defaultMaxKeys = 100_000
 
 // LocalOptions say how much a [Local] remembers. The zero value is ready for use.
 type LocalOptions struct {
@@ -40,14 +32,7 @@ type LocalOptions struct {
 type Local struct {
 	now    func() time.Time
 	origin time.Time
-	seed   maphash.Seed
-	shards [localShards]localShard
-}
-
-type localShard struct {
-	mu   sync.Mutex
-	keys map[string]localKey
-	max  int
+	keys   *boundedmap.Map[localKey]
 }
 
 // A localKey is what is remembered of one key. Times are Unix microseconds.
@@ -68,12 +53,7 @@ func NewLocal(o LocalOptions) *Local {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Local{now: o.Now, origin: o.Now(), seed: maphash.MakeSeed()}
-	for i := range l.shards {
-		l.shards[i].keys = make(map[string]localKey)
-		l.shards[i].max = (o.MaxKeys + localShards - 1) / localShards
-	}
-	return l
+	return &Local{now: o.Now, origin: o.Now(), keys: boundedmap.New[localKey](o.MaxKeys)}
 }
 
 // Take implements [Limiter]. Its only error beside that contract's is the context's.
@@ -84,15 +64,15 @@ func (l *Local) Take(ctx context.Context, key string, limit Limit, n int64) (Dec
 	if err := check(ctx, limit); err != nil {
 		return Decision{}, err
 	}
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := l.time() // within the lock, so that a key's times follow one another
-	k := s.keys[key]
 	var d Decision
-	k.state, d = limit.Decide(k.state, n, now)
-	k.refuse(n-d.Granted, limit, d.Reset, now.UnixMicro())
-	s.put(key, k, now.UnixMicro(), d.Reset)
+	var now int64
+	l.keys.Update(key, func(k *localKey) {
+		at := l.time() // under the key's lock, so that its times follow one another
+		now = at.UnixMicro()
+		k.state, d = limit.Decide(k.state, n, at)
+		k.refuse(n-d.Granted, limit, d.Reset, now)
+		k.until = now + d.Reset.Microseconds()
+	}, func(k localKey) int64 { return k.until - now })
 	return d, nil
 }
 
@@ -102,10 +82,8 @@ func (l *Local) Usage(ctx context.Context, key string, limit Limit) (Usage, erro
 	if err := check(ctx, limit); err != nil {
 		return Usage{}, err
 	}
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, k := l.time(), s.keys[key]
+	k := l.keys.Get(key)
+	now := l.time()
 	u := limit.Usage(k.state, now)
 	if now.UnixMicro() < k.refusedUntil {
 		u.Refused = k.refused
@@ -118,10 +96,7 @@ func (l *Local) Reset(ctx context.Context, key string, limit Limit) error {
 	if err := check(ctx, limit); err != nil {
 		return err
 	}
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.keys, key)
+	l.keys.Delete(key)
 	return nil
 }
 
@@ -137,10 +112,6 @@ func check(ctx context.Context, limit Limit) error {
 
 func (l *Local) time() time.Time { return l.origin.Add(l.now().Sub(l.origin)) }
 
-func (l *Local) shard(key string) *localShard {
-	return &l.shards[maphash.String(l.seed, key)%localShards]
-}
-
 // refuse counts refused permits: with windows until the window ends, else for one
 // Window from the first on.
 func (k *localKey) refuse(n int64, limit Limit, reset time.Duration, now int64) {
@@ -155,31 +126,4 @@ func (k *localKey) refuse(n int64, limit Limit, reset time.Duration, now int64) 
 		k.refused, k.refusedUntil = 0, now+life.Microseconds()
 	}
 	k.refused += n
-}
-
-func (s *localShard) put(key string, k localKey, now int64, reset time.Duration) {
-	k.until = now + reset.Microseconds()
-	if _, known := s.keys[key]; known {
-		s.keys[key] = k
-		return
-	}
-	if len(s.keys) >= s.max {
-		s.evict(now)
-	}
-	s.keys[strings.Clone(key)] = k // the caller's may be part of a whole request
-}
-
-// evict drops a key whose state means nothing any more, or of a few the one that
-// is nearest to that. A map is walked from a random place.
-func (s *localShard) evict(now int64) {
-	victim, until, seen := "", int64(0), 0
-	for key, k := range s.keys {
-		if seen == 0 || k.until < until {
-			victim, until = key, k.until
-		}
-		if seen++; until <= now || seen == localSample {
-			break
-		}
-	}
-	delete(s.keys, victim)
 }

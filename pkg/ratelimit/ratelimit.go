@@ -14,7 +14,8 @@
 // package redislimit shares it through Redis. [Middleware] puts a Limiter before
 // an http.Handler. Package limittest tests a Limiter of your own.
 //
-// This package needs nothing but the standard library and knows no store.
+// This package knows no store. It needs only the standard library and package
+// boundedmap.
 package ratelimit
 
 import (
