@@ -10,35 +10,36 @@ import (
 
 const defaultMaxKeys = 100_000
 
-// LocalOptions say how much a [Local] remembers. The zero value is ready for use.
+// LocalOptions configure a [Local]. The zero value is ready to use.
 type LocalOptions struct {
-	// MaxKeys is the most keys that are remembered, rounded up to a multiple of 16; 0
-	// means 100,000. A key costs about 150 bytes and its own length.
+	// MaxKeys is the most keys that a Local remembers, rounded up to a multiple of 16;
+	// 0 means 100,000. A key takes about 150 bytes plus its own length.
 	MaxKeys int
-	// Now is the clock; nil means time.Now. Windows are aligned to what it says first
-	// and run on its monotonic reading from there, so that a step of the wall clock
-	// does not move them.
+	// Now is the clock; nil means time.Now. Windows are aligned to its first reading
+	// and follow its monotonic reading from then on, so a step of the wall clock does
+	// not move them.
 	Now func() time.Time
 }
 
-// A Local is a [Limiter] of this process alone. It needs no goroutine and no
-// closing; it is safe for concurrent use. Taking from a key that it remembers
-// costs no allocation.
+// A Local is a [Limiter] that keeps its state in this process. It has no goroutine
+// and needs no closing. It is safe for concurrent use. Taking from a key that it
+// remembers does not allocate.
 //
-// When it is full, a new key takes the place of one whose permits are all there
-// again, if one is found near; else of one that is close to that. The key that
-// goes loses its count: it begins anew, as if nothing had been taken. So MaxKeys
-// should be above the number of keys that are busy within one window.
+// A full Local evicts a key to make room for a new one. Of a few random keys it
+// evicts the first that has all its permits again, or else the one that will have
+// them soonest. The evicted key loses its count and starts over, as if nothing had
+// been taken. So set MaxKeys above the number of keys that are busy within one
+// window.
 type Local struct {
 	now    func() time.Time
 	origin time.Time
 	keys   *boundedmap.Map[localKey]
 }
 
-// A localKey is what is remembered of one key. Times are Unix microseconds.
+// A localKey is what a Local remembers of one key. Times are Unix microseconds.
 type localKey struct {
 	state        State
-	until        int64 // when all permits are there again, so that the state can go
+	until        int64 // when all permits are available again: the state means nothing from then on
 	refused      int64
 	refusedUntil int64
 }
@@ -56,7 +57,7 @@ func NewLocal(o LocalOptions) *Local {
 	return &Local{now: o.Now, origin: o.Now(), keys: boundedmap.New[localKey](o.MaxKeys)}
 }
 
-// Take implements [Limiter]. Its only error beside that contract's is the context's.
+// Take implements [Limiter]. Its only other error is the context's.
 func (l *Local) Take(ctx context.Context, key string, limit Limit, n int64) (Decision, error) {
 	if n < 1 || n > MaxPermits {
 		return Decision{}, fmt.Errorf("%w: %d, want 1 to %d", ErrPermits, n, int64(MaxPermits))
@@ -76,8 +77,8 @@ func (l *Local) Take(ctx context.Context, key string, limit Limit, n int64) (Dec
 	return d, nil
 }
 
-// Usage tells how key stands under limit. It takes nothing. The error is as for
-// Take.
+// Usage returns how key stands under limit. It takes no permits. The error is as
+// for Take.
 func (l *Local) Usage(ctx context.Context, key string, limit Limit) (Usage, error) {
 	if err := check(ctx, limit); err != nil {
 		return Usage{}, err
@@ -91,7 +92,7 @@ func (l *Local) Usage(ctx context.Context, key string, limit Limit) (Usage, erro
 	return u, nil
 }
 
-// Reset forgets what was taken and refused of key. The error is as for Take.
+// Reset forgets all permits taken and refused for key. The error is as for Take.
 func (l *Local) Reset(ctx context.Context, key string, limit Limit) error {
 	if err := check(ctx, limit); err != nil {
 		return err
@@ -112,8 +113,8 @@ func check(ctx context.Context, limit Limit) error {
 
 func (l *Local) time() time.Time { return l.origin.Add(l.now().Sub(l.origin)) }
 
-// refuse counts refused permits: with windows until the window ends, else for one
-// Window from the first on.
+// refuse counts refused permits: until the window ends with FixedWindow, else for
+// one Window from the first refusal.
 func (k *localKey) refuse(n int64, limit Limit, reset time.Duration, now int64) {
 	if n == 0 {
 		return

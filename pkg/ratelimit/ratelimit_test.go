@@ -39,7 +39,7 @@ func TestLimitValidate(t *testing.T) {
 		{"token bucket with a burst", Limit{Algorithm: TokenBucket, Permits: 10, Window: time.Minute, Burst: 1}, ""},
 		{"token bucket of nothing", Limit{Algorithm: TokenBucket, Window: time.Minute, Burst: 7}, ""},
 		{"fastest token bucket", Limit{Algorithm: TokenBucket, Permits: 1_000_000, Window: time.Second, Burst: MaxPermits}, ""},
-		{"token bucket too fast", Limit{Algorithm: TokenBucket, Permits: 1_000_001, Window: time.Second}, "one a microsecond"},
+		{"token bucket too fast", Limit{Algorithm: TokenBucket, Permits: 1_000_001, Window: time.Second}, "one per microsecond"},
 		{"largest burst", Limit{Algorithm: TokenBucket, Permits: 1, Window: maxSpan / 10, Burst: 10}, ""},
 		{"burst too large", Limit{Algorithm: TokenBucket, Permits: 1, Window: maxSpan / 10, Burst: 11}, "burst 11, which takes longer"},
 		{"negative burst", Limit{Algorithm: TokenBucket, Permits: 1, Window: time.Minute, Burst: -1}, "burst -1"},
@@ -48,7 +48,7 @@ func TestLimitValidate(t *testing.T) {
 
 		{"leaky bucket", Limit{Algorithm: LeakyBucket, Permits: 10, Window: time.Minute}, ""},
 		{"leaky bucket with a delay", Limit{Algorithm: LeakyBucket, Permits: 10, Window: time.Minute, MaxDelay: maxDelay}, ""},
-		{"leaky bucket too fast", Limit{Algorithm: LeakyBucket, Permits: 1_000_001, Window: time.Second}, "one a microsecond"},
+		{"leaky bucket too fast", Limit{Algorithm: LeakyBucket, Permits: 1_000_001, Window: time.Second}, "one per microsecond"},
 		{"delay too long", Limit{Algorithm: LeakyBucket, Permits: 1, Window: time.Minute, MaxDelay: maxDelay + 1}, "max delay"},
 		{"negative delay", Limit{Algorithm: LeakyBucket, Permits: 1, Window: time.Minute, MaxDelay: -1}, "max delay -1ns"},
 		{"unknown algorithm", Limit{Algorithm: "Fixed_Window", Permits: 1, Window: time.Minute}, `"Fixed_Window"`},
