@@ -31,7 +31,7 @@ type spent struct {
 	sent     time.Time
 	heard    time.Time // when the answer had come
 	until    time.Time
-	refused  atomic.Int64 // from memory, and not yet told
+	refused  atomic.Int64 // from memory, and not yet reported to Redis
 }
 
 // newSpentKeys remembers up to size keys, with 0 none; see [boundedmap.New].
@@ -39,7 +39,7 @@ func newSpentKeys(size int, now func() time.Time) *spentKeys {
 	return &spentKeys{now: now, keys: boundedmap.New[*spent](size), size: size}
 }
 
-// refuse answers from memory, if that is sound.
+// refuse decides from memory, if that is safe.
 func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
 	e := s.keys.Get(q.key)
 	if e == nil || e.question != q {
@@ -57,7 +57,7 @@ func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
 	return d, true
 }
 
-// note takes in what Redis said of one permit more, when asked at sent.
+// note remembers what Redis decided on one more permit, when asked at sent.
 func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
 	if d.Granted > 0 {
 		s.forget(q.key)
@@ -70,8 +70,8 @@ func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
 	s.keys.Put(q.key, e)
 }
 
-// refused returns how many permits of key were refused from memory and have not
-// been told of. Those of a window that has ended are forgotten.
+// refused returns how many permits of key were refused from memory and not yet
+// reported to Redis. Those of a window that has ended are forgotten.
 func (s *spentKeys) refused(key string) int64 {
 	e := s.keys.Get(key)
 	if e == nil || s.now().Sub(e.sent) >= e.decision.Reset {
@@ -80,5 +80,5 @@ func (s *spentKeys) refused(key string) int64 {
 	return e.refused.Swap(0)
 }
 
-// forget lets the next request of key be put to Redis.
+// forget makes the next request of key ask Redis.
 func (s *spentKeys) forget(key string) { s.keys.Delete(key) }
