@@ -143,7 +143,7 @@ func (l *Ledger) revokePage(ctx context.Context, apiKeys []string, each func(str
 	l.observe("revoke", start, err)
 	var failed error
 	for i, apiKey := range apiKeys {
-		l.seen.drop(apiKey)
+		l.seen.Delete(apiKey)
 		n, err := dels[i].Result()
 		if err != nil {
 			failed = cmp.Or(failed, l.fault(apiKey, err))
