@@ -103,7 +103,7 @@ func (o Options) Check() error {
 	}
 	for _, origin := range o.Origins {
 		if err := CheckOrigin(origin); err != nil {
-			return fmt.Errorf("origins: %q is no origin: %w", origin, err)
+			return fmt.Errorf("origins: %q is not an origin: %w", origin, err)
 		}
 	}
 	for _, list := range []struct {
@@ -111,11 +111,11 @@ func (o Options) Check() error {
 		elements []string
 	}{{"origins", o.Origins}, {"methods", o.Methods}, {"headers", o.Headers}, {"expose", o.Expose}} {
 		if o.Credentials && slices.Contains(list.elements, Any) {
-			return fmt.Errorf("%s: * does not go with credentials, with which browsers do not take it for all; name them", list.name)
+			return fmt.Errorf("%s: * cannot be combined with credentials, because browsers then take it literally; list each one", list.name)
 		}
 		for _, name := range list.elements {
 			if list.name != "origins" && !httpguts.ValidHeaderFieldName(name) {
-				return fmt.Errorf("%s: %q is no name", list.name, name)
+				return fmt.Errorf("%s: %q is not a valid name", list.name, name)
 			}
 		}
 	}
@@ -130,23 +130,23 @@ func CheckOrigin(origin string) error {
 	case origin == Any:
 		return nil
 	case origin == "null":
-		return errors.New("null is what sandboxed pages and local files send, whoever wrote them; it cannot be allowed")
+		return errors.New("null cannot be allowed, because any sandboxed page or local file sends it")
 	case err != nil || u.Scheme == "" || u.Host == "":
-		return errors.New("it is a scheme and a host, as in https://app.example.com")
+		return errors.New("it must be a scheme and a host, as in https://app.example.com")
 	case u.User != nil:
-		return errors.New("no user name may be in it")
+		return errors.New("it must not contain a user name")
 	case u.Path == "/" && u.RawQuery == "" && u.Fragment == "":
-		return fmt.Errorf("browsers send it without the slash at its end: %s", strings.TrimSuffix(origin, "/"))
+		return fmt.Errorf("browsers send it without the trailing slash: %s", strings.TrimSuffix(origin, "/"))
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(origin, "#"):
-		return errors.New("nothing may follow the host and its port: pages of one host are one origin, whatever their path")
+		return errors.New("nothing may follow the host and the port: an origin has no path")
 	case strings.Contains(origin, Any):
-		return errors.New("* must stand alone; name each host")
+		return errors.New("* must stand alone; list each host")
 	case strings.ToLower(origin) != origin:
 		return fmt.Errorf("browsers send it in lower case: %s", strings.ToLower(origin))
 	case u.Scheme == "http" && u.Port() == "80" || u.Scheme == "https" && u.Port() == "443":
-		return fmt.Errorf("browsers leave the scheme's own port away: %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
+		return fmt.Errorf("browsers omit the scheme's default port: %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
 	case origin != u.Scheme+"://"+u.Host || !soundHost(u):
-		return errors.New("its host is neither a name in ASCII (punycode, for others) nor an address")
+		return errors.New("its host must be an ASCII name (punycode for others) or an address")
 	}
 	return nil
 }

@@ -58,9 +58,9 @@ const statusClientGone = 499
 
 var (
 	errRoute      = errors.New("the key may not use this route")
-	errOverloaded = errors.New("server.max_in_flight requests are being served already")
-	errLimited    = errors.New("the key's limit is spent")
-	errDraining   = errors.New("the gateway is shutting down, and the request was being held back by its key's limit")
+	errOverloaded = errors.New("the gateway is already serving server.max_in_flight requests")
+	errLimited    = errors.New("the key has used up its limit")
+	errDraining   = errors.New("the gateway shut down while the key's limit was delaying the request")
 )
 
 // answer is what a client is told. The words are for the client; what exactly
@@ -76,7 +76,7 @@ const (
 	realm       = `Bearer realm="tykctl"`
 	badToken    = realm + `, error="invalid_token"`
 	noScope     = realm + `, error="insufficient_scope"`
-	tokenDetail = "The bearer token is not valid here."
+	tokenDetail = "The bearer token is not valid."
 )
 
 // answers is the one table from error to answer, each with the stage that
@@ -108,26 +108,26 @@ var answers = []struct {
 	{ledger.ErrUnknown, StageRecord, answer{http.StatusUnauthorized, ReasonUnknownToken, tokenDetail, challenge(badToken)}},
 	{ledger.ErrExpired, StageRecord, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
 	{ledger.ErrRecord, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
-	{ledger.ErrCounter, StageLimit, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "What counts for the key cannot be read.", retryAfter}},
-	{ledger.ErrRefused, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store answered with an error.", retryAfter}},
-	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
+	{ledger.ErrCounter, StageLimit, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's counter cannot be read.", retryAfter}},
+	{ledger.ErrRefused, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit store returned an error.", retryAfter}},
+	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit store did not respond in time.", retryAfter}},
 
 	{errOverloaded, StageRequest, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is at capacity.", retryAfter}},
 	{errDraining, StageLimit, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is shutting down.", none}}, // hold sets Retry-After
 	{errRoute, StageRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
-	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for now.", none}},
+	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key has used up its limit.", none}},
 
-	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
-	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
+	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client disconnected.", none}},
+	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client disconnected.", none}},
 	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{upstream.ErrBodyTimeout, StageForward, answer{http.StatusRequestTimeout, ReasonBadRequest, "", none}},
 	{upstream.ErrTrailer, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
-	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
+	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request body could not be read.", none}},
 	{upstream.ErrUnreachable, StageForward, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
-	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend took too long.", none}},
+	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not respond in time.", none}},
 	{upstream.ErrClosed, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend closed the connection without a response.", none}},
-	{upstream.ErrInvalid, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid answer.", none}},
-	{upstream.ErrCut, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's answer was cut off.", none}},
+	{upstream.ErrInvalid, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid response.", none}},
+	{upstream.ErrCut, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's response was cut off.", none}},
 }
 
 var (

@@ -43,7 +43,7 @@ type Trial struct {
 
 const (
 	notReached = "not reached"
-	notAsked   = "not asked: name a path"
+	notAsked   = "not checked: no path was given"
 )
 
 // Explain answers a question by the very stages that serve requests, and takes
@@ -139,17 +139,17 @@ func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *boo
 		}
 	case StageBearer, StageSignature, StageClaims:
 		if q.JWT == "" {
-			return nil, "not checked: the key was named without a JWT"
+			return nil, "not checked: the key was given without a JWT"
 		}
 		if stage == StageSignature && g.Verifier == nil {
-			return nil, "not checked: there is no secret"
+			return nil, "not checked: no secret is configured"
 		}
 	case StageLimit:
 		d := permit.Decision
 		if paced(d) {
-			return new(true), fmt.Sprintf("%d left of its %s before this request, all there again in %s", d.Remaining+1, d.Limit.Algorithm, seconds(d.Reset))
+			return new(true), fmt.Sprintf("%d permits left (%s) before this request, full again in %s", d.Remaining+1, d.Limit.Algorithm, seconds(d.Reset))
 		}
-		return new(true), fmt.Sprintf("%d of %d left before this request, resets in %s", d.Remaining+1, d.Limit.Permits, seconds(d.Reset))
+		return new(true), fmt.Sprintf("%d of %d permits left before this request, resets in %s", d.Remaining+1, d.Limit.Permits, seconds(d.Reset))
 	}
 	return new(true), ""
 }
@@ -166,20 +166,20 @@ func fault(err error, req *inbound.Request, permit ledger.Permit) string {
 	case errors.Is(err, errRoute):
 		routes := permit.Record.Routes.Patterns()
 		if len(routes) == 0 {
-			return "the record allows no route at all"
+			return "the key allows no route"
 		}
-		return fmt.Sprintf("%s %s is not among %s", req.Method, req.Path, strings.Join(routes, ", "))
+		return fmt.Sprintf("%s %s matches none of the key's routes: %s", req.Method, req.Path, strings.Join(routes, ", "))
 	case errors.Is(err, errLimited):
 		d := permit.Decision
 		if d.Limit.Permits == 0 {
-			return "the record's limit is 0: it lets nothing in"
+			return "the key's limit is 0: it allows no request"
 		}
 		if paced(d) {
-			return fmt.Sprintf("nothing is left of its %s, the next permit is there in %s", d.Limit.Algorithm, seconds(d.RetryAfter))
+			return fmt.Sprintf("no permits left (%s), the next one comes in %s", d.Limit.Algorithm, seconds(d.RetryAfter))
 		}
-		return fmt.Sprintf("all %d of this window are used, resets in %s", d.Limit.Permits, seconds(d.Reset))
+		return fmt.Sprintf("0 of %d permits left, resets in %s", d.Limit.Permits, seconds(d.Reset))
 	case errors.Is(err, ledger.ErrUnknown):
-		return "no record of this key: it was revoked, has expired, or never was"
+		return "no record of this key: it was revoked, has expired or never existed"
 	case errors.Is(err, ledger.ErrExpired):
 		return fmt.Sprintf("%s: since %s", err, permit.Record.Expires.UTC().Format(time.RFC3339))
 	}

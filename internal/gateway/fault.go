@@ -10,7 +10,7 @@ import (
 )
 
 // errFault is a panic on a request's way. The log has more, the client nothing.
-var errFault = errors.New("the gateway panicked; its stack is in the log")
+var errFault = errors.New("the gateway panicked; the log has the stack")
 
 // failed ends an exchange that panicked with p. It answers with 500 if no answer has
 // begun, and reports false if one has and must be broken off.
@@ -47,6 +47,6 @@ func LogPanic(logger *slog.Logger, p any, attrs ...any) {
 	if err, ok := p.(runtime.Error); ok {
 		text = err.Error()
 	}
-	logger.With(attrs...).Error("the gateway panicked: this is a fault of the program, please report it",
+	logger.With(attrs...).Error("the gateway panicked: this is a bug, please report it",
 		"panic", text, "stack", string(debug.Stack()))
 }

@@ -268,9 +268,9 @@ func (c *conn) fill() error {
 		c.giveBack()
 		c.buf = larger
 	case bytes.IndexByte(c.buf, '\n') < 0:
-		return fmt.Errorf("%w: at most %d bytes are taken", ErrTargetTooLong, c.server.maxHead)
+		return fmt.Errorf("%w: the limit is %d bytes", ErrTargetTooLong, c.server.maxHead)
 	default:
-		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeaderTooLarge, c.server.maxHead)
+		return fmt.Errorf("%w: the limit is %d bytes", ErrHeaderTooLarge, c.server.maxHead)
 	}
 	n, err := c.Read(c.buf[c.end:])
 	c.end += n

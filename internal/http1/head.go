@@ -59,26 +59,26 @@ func (r *request) parseHead(head string) error {
 			continue
 		case "Content-Length":
 			if r.ContentLength, ok = parseLength(value); !ok {
-				return malformed("the Content-Length is not a number of bytes")
+				return malformed("the Content-Length is not a valid number")
 			}
 			f.lengths++
 		case "Transfer-Encoding":
 			if !strings.EqualFold(value, "chunked") {
-				return malformed("the only transfer coding that is taken is chunked")
+				return malformed("the only supported transfer coding is chunked")
 			}
 			f.codings++
 		case "Connection", "Pragma":
 			f.settle = true
 		case "Expect":
 			if !strings.EqualFold(value, "100-continue") {
-				return malformed("the only expectation that is taken is 100-continue")
+				return malformed("the only supported expectation is 100-continue")
 			}
 			plain = false
 		case "Upgrade":
 			plain = plain && !strings.EqualFold(value, "websocket")
 		default:
 			if httpsyntax.Disguised(name) {
-				return malformed("a header field's name could be taken for Content-Length or Transfer-Encoding")
+				return malformed("a header name could be mistaken for Content-Length or Transfer-Encoding")
 			}
 		}
 		r.addField(name, value)
@@ -104,17 +104,17 @@ type framing struct {
 func (f *framing) fault(r *request) string {
 	switch {
 	case f.hosts > 1:
-		return "there is more than one Host field"
+		return "there is more than one Host header"
 	case f.hosts == 0 && !r.old:
-		return "there is no Host field"
+		return "there is no Host header"
 	case !consistsOf(r.Host, &hostBytes) && !httpguts.ValidHostHeader(r.Host):
 		return "the host is neither a name nor an address"
 	case f.lengths > 1:
-		return "there is more than one Content-Length field"
+		return "there is more than one Content-Length header"
 	case f.codings > 1:
-		return "there is more than one Transfer-Encoding field"
+		return "there is more than one Transfer-Encoding header"
 	case f.codings > 0 && forbiddenTrailer(r.Header["Trailer"]):
-		return "a field that frames the message cannot be a trailer"
+		return "a header that frames the message cannot be a trailer"
 	}
 	return ""
 }
@@ -145,13 +145,13 @@ func fieldFault(line string) string {
 	name, _, found := strings.Cut(line, ":")
 	switch {
 	case line[0] == ' ' || line[0] == '\t':
-		return "a header field is folded over two lines"
+		return "a header is folded over two lines"
 	case !found:
-		return "a line of the header has no colon"
+		return "a header line has no colon"
 	case !httpguts.ValidHeaderFieldName(name):
-		return "a header field's name is not a token"
+		return "a header name contains an invalid character"
 	}
-	return "a header field holds a control character"
+	return "a header value contains a control character"
 }
 
 // maxMethod is more than any method has that is registered.
@@ -165,7 +165,7 @@ func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	case len(method) > maxMethod:
 		return false, malformed("the method is longer than " + strconv.Itoa(maxMethod) + " characters")
 	case !consistsOf(method, &upperBytes) && !httpguts.ValidHeaderFieldName(method):
-		return false, malformed("the method is not a token")
+		return false, malformed("the method contains an invalid character")
 	case !consistsOf(target, &targetBytes):
 		return false, malformed("the request line is not a method, a target and a version, with one space between them")
 	case version == "HTTP/1.0":
@@ -186,7 +186,7 @@ func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	}
 	u, err := url.ParseRequestURI(text)
 	if err != nil {
-		return false, malformed("the target is not a path, or holds a percent sign without two hexadecimal digits")
+		return false, malformed("the target is not a path, or contains a percent sign without two hexadecimal digits")
 	}
 	r.URL = u
 	return origin && !r.old && method != http.MethodConnect, nil

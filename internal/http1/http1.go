@@ -122,7 +122,7 @@ func (s *Server) accept(l net.Listener) error {
 		case !temporary(err):
 			return err
 		default:
-			s.logf("http1: accepting failed, to be tried again in %v: %v", delay, err)
+			s.logf("http1: cannot accept a connection, retrying in %v: %v", delay, err)
 			time.Sleep(delay)
 			delay = min(2*delay, longest)
 		}

@@ -45,7 +45,7 @@ type response struct {
 
 const unknown = -1
 
-var errAnswered = errors.New("http1: the handler that this answer is of has returned")
+var errAnswered = errors.New("http1: write after the handler returned")
 
 func (w *response) begin() {
 	if w.hurried {
@@ -78,7 +78,7 @@ func (w *response) WriteHeader(status int) {
 	case w.status != 0:
 		return
 	case status < 100 || status > 999:
-		panic(fmt.Sprintf("http1: no status: %d", status))
+		panic(fmt.Sprintf("http1: invalid status %d", status))
 	case status < http.StatusOK && status != http.StatusSwitchingProtocols:
 		w.inform(status)
 		return

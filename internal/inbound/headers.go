@@ -19,7 +19,7 @@ import (
 func checkHost(r *http.Request) error {
 	for _, host := range r.Header["Host"] {
 		if host != r.Host {
-			return fmt.Errorf("%w: the Host field differs from the :authority", ErrHeader)
+			return fmt.Errorf("%w: the Host header differs from :authority", ErrHeader)
 		}
 	}
 	if fault := hostFault(r.Host); fault != "" {
@@ -33,7 +33,7 @@ func checkHost(r *http.Request) error {
 // a registered name hold but no DNS name does.
 func hostFault(host string) string {
 	if host == "" {
-		return "the request names no host"
+		return "the request has no host"
 	}
 	name, port, hasPort := host, "", false
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
@@ -68,7 +68,7 @@ func readFields(r *http.Request) error {
 		for _, value := range values {
 			size += len(name) + len(value)
 			if fault == "" && !httpguts.ValidHeaderFieldValue(value) {
-				fault = "a header field holds a control character"
+				fault = "a header value contains a control character"
 			}
 		}
 		if fault == "" {
@@ -80,9 +80,9 @@ func readFields(r *http.Request) error {
 	}
 	switch {
 	case count > maxFields:
-		return fmt.Errorf("%w: at most %d fields are taken", ErrHeadersTooLarge, maxFields)
+		return fmt.Errorf("%w: the limit is %d fields", ErrHeadersTooLarge, maxFields)
 	case size > maxFieldBytes:
-		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeadersTooLarge, maxFieldBytes)
+		return fmt.Errorf("%w: the limit is %d bytes", ErrHeadersTooLarge, maxFieldBytes)
 	case fault != "":
 		return fmt.Errorf("%w: %s", ErrHeader, fault)
 	}
@@ -98,11 +98,11 @@ func readFields(r *http.Request) error {
 func nameFault(name string) string {
 	switch {
 	case !isToken(name):
-		return "a header field's name is not a token"
+		return "a header name contains an invalid character"
 	case strings.Contains(name, "_"):
-		return "a header field's name holds an underscore"
+		return "a header name contains an underscore"
 	case httpsyntax.Disguised(name):
-		return "a header field's name could be taken for Content-Length or Transfer-Encoding"
+		return "a header name could be mistaken for Content-Length or Transfer-Encoding"
 	}
 	return ""
 }
@@ -116,11 +116,11 @@ func checkLength(r *http.Request) error {
 		return nil
 	}
 	if len(lengths) > 1 {
-		return fmt.Errorf("%w: there is more than one Content-Length field", ErrLength)
+		return fmt.Errorf("%w: there is more than one Content-Length header", ErrLength)
 	}
 	n, err := strconv.ParseInt(lengths[0], 10, 64)
 	if err != nil || !consistsOf(lengths[0], &digitBytes) || n != r.ContentLength {
-		return fmt.Errorf("%w: the Content-Length is not that of the body", ErrLength)
+		return fmt.Errorf("%w: the Content-Length does not match the body", ErrLength)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func limitUpgrade(r *http.Request) {
 func checkTrailers(r *http.Request) error {
 	for name := range r.Trailer {
 		if fault := nameFault(name); fault != "" {
-			return fmt.Errorf("%w: the Trailer field announces a name that is not valid: %s", ErrMalformed, fault)
+			return fmt.Errorf("%w: the Trailer header announces an invalid name: %s", ErrMalformed, fault)
 		}
 		if !mayTrail(name) {
 			return fmt.Errorf("%w: %s may not be a trailer", ErrMalformed, name)

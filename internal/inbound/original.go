@@ -25,7 +25,7 @@ var originals = [...]struct{ method, target string }{
 // one of them would be the client's own, which the proxy has passed on.
 func (from origin) original(header http.Header) (method, target string, err error) {
 	if !from.trusted {
-		return "", "", fmt.Errorf("%w: %s is for application.trusted_proxies", ErrUntrusted, authPath)
+		return "", "", fmt.Errorf("%w: only a peer in application.trusted_proxies may use %s", ErrUntrusted, authPath)
 	}
 	found := false
 	for _, names := range originals {
@@ -34,12 +34,12 @@ func (from origin) original(header http.Header) (method, target string, err erro
 		case methods == nil && targets == nil:
 			continue
 		case found || len(methods) != 1 || len(targets) != 1:
-			return "", "", fmt.Errorf("%w: the original request is not told by one method and one target", ErrMalformed)
+			return "", "", fmt.Errorf("%w: the original request needs exactly one method header and one target header", ErrMalformed)
 		}
 		found, method, target = true, methods[0], targets[0]
 	}
 	if !found {
-		return "", "", fmt.Errorf("%w: there is no %s or %s with the original method", ErrMalformed, originals[0].method, originals[1].method)
+		return "", "", fmt.Errorf("%w: the header with the original method, %s or %s, is missing", ErrMalformed, originals[0].method, originals[1].method)
 	}
 	return method, target, nil
 }

@@ -193,7 +193,7 @@ func (rd *Reader) Read(r *http.Request) (Request, error) {
 		return req, err
 	}
 	if rd.maxBody > 0 && r.ContentLength > rd.maxBody {
-		return req, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, rd.maxBody)
+		return req, fmt.Errorf("%w: the limit is %d bytes", ErrBodyTooLarge, rd.maxBody)
 	}
 	req.Bearer, err = readBearer(r.Header["Authorization"])
 	// At /auth the proxy has taken the Upgrade field away, which is of its own hop.
@@ -218,12 +218,12 @@ func (rd *Reader) Refused(r *http.Request) Request {
 func checkMethod(method string) error {
 	switch {
 	case !isToken(method):
-		return fmt.Errorf("%w: the method is not a token", ErrMalformed)
+		return fmt.Errorf("%w: the method contains an invalid character", ErrMalformed)
 	case len(method) > maxMethod:
 		return fmt.Errorf("%w: the method is longer than %d characters", ErrMalformed, maxMethod)
 	}
 	if equalFold(method, "connect") || equalFold(method, "trace") {
-		return fmt.Errorf("%w: CONNECT and TRACE are not passed on", ErrMethod)
+		return fmt.Errorf("%w: the gateway does not forward CONNECT and TRACE", ErrMethod)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (rd *Reader) bearerFromSubprotocol(header http.Header, req *Request, err er
 	case !found:
 		return err
 	case len(header["Authorization"]) > 0:
-		return fmt.Errorf("%w: a token is in the Authorization field and among the subprotocols; send it in one of them", ErrMalformed)
+		return fmt.Errorf("%w: both the Authorization header and the subprotocols hold a token; send only one", ErrMalformed)
 	case awaited:
 		return fmt.Errorf("%w: no token follows the subprotocol %s", ErrBadToken, rd.subprotocol)
 	}

@@ -11,7 +11,7 @@ import (
 // every path that some backend could read as a different one, are refused.
 func splitTarget(target string) (path, query string, err error) {
 	if len(target) > maxTarget {
-		return "", "", fmt.Errorf("%w: at most %d bytes are taken", ErrTargetTooLong, maxTarget)
+		return "", "", fmt.Errorf("%w: the limit is %d bytes", ErrTargetTooLong, maxTarget)
 	}
 	if !strings.HasPrefix(target, "/") {
 		return "", "", fmt.Errorf("%w: the target does not start with a slash", ErrMalformed)
@@ -92,11 +92,11 @@ func segmentFault(rest string) string {
 	}
 	switch rest[0] {
 	case '/':
-		return "the path holds an empty segment"
+		return "the path contains an empty segment"
 	case '.':
 		rest = strings.TrimPrefix(rest[1:], ".")
 		if rest == "" || rest[0] == '/' {
-			return "the path holds a dot segment"
+			return "the path contains a dot segment"
 		}
 	}
 	return ""
@@ -105,13 +105,13 @@ func segmentFault(rest string) string {
 func forbiddenFault(c byte) string {
 	switch c {
 	case '\\':
-		return "the path holds a backslash"
+		return "the path contains a backslash"
 	case ';':
-		return "the path holds a semicolon"
+		return "the path contains a semicolon"
 	case '#':
-		return "the target holds a fragment"
+		return "the target contains a fragment"
 	}
-	return "the path holds a blank, a control character or a byte outside ASCII"
+	return "the path contains a space, a control character or a non-ASCII byte"
 }
 
 // escapeFault looks at the percent-encoded character that s begins with, and
@@ -120,7 +120,7 @@ func escapeFault(s string) (length int, fault string) {
 	first, ok := unescape(s)
 	switch {
 	case !ok:
-		return 0, "the path holds a percent sign without two hexadecimal digits"
+		return 0, "the path contains a percent sign without two hexadecimal digits"
 	case first < utf8.RuneSelf:
 		return 3, byteFault(first)
 	}
@@ -133,7 +133,7 @@ func escapeFault(s string) (length int, fault string) {
 			return 3 * size, ""
 		}
 	}
-	return 0, "the path holds percent-encoded bytes that are not UTF-8"
+	return 0, "the path contains percent-encoded bytes that are not UTF-8"
 }
 
 // byteFault refuses what changes the meaning of a path when it is decoded
@@ -144,18 +144,18 @@ func byteFault(c byte) string {
 	case '-', '_', '~':
 		return unreservedFault
 	case '.', '/', '\\', '%', '#', '?', ';':
-		return "the path holds an encoded dot, slash, backslash, percent sign, hash, question mark or semicolon"
+		return "the path contains an encoded dot, slash, backslash, percent sign, hash, question mark or semicolon"
 	}
 	switch {
 	case c < ' ' || c == 0x7f:
-		return "the path holds an encoded control character"
+		return "the path contains an encoded control character"
 	case alphanumericBytes[c]:
 		return unreservedFault
 	}
 	return ""
 }
 
-const unreservedFault = "the path holds an encoded letter, digit, hyphen, underscore or tilde: send it as it is"
+const unreservedFault = "the path contains an encoded letter, digit, hyphen, underscore or tilde: send it unencoded"
 
 // unescape decodes the %XX that s begins with.
 func unescape(s string) (c byte, ok bool) {
@@ -185,9 +185,9 @@ func queryFault(query string) string {
 	for i := range len(query) {
 		switch c := query[i]; {
 		case c <= ' ', c == 0x7f:
-			return "the query holds a blank or a control character"
+			return "the query contains a space or a control character"
 		case c == '#':
-			return "the target holds a fragment"
+			return "the target contains a fragment"
 		}
 	}
 	return ""

@@ -20,7 +20,7 @@ func CheckNames(text string, known []string) error {
 	seen := map[string]struct{}{}
 	for name := range names(text) {
 		if _, twice := seen[name]; twice {
-			return fmt.Errorf("%w: %.40q stands twice", ErrNames, name)
+			return fmt.Errorf("%w: %.40q appears twice", ErrNames, name)
 		}
 		seen[name] = struct{}{}
 		if slices.Contains(known, name) {
@@ -28,7 +28,7 @@ func CheckNames(text string, known []string) error {
 		}
 		for _, k := range known {
 			if strings.EqualFold(name, k) {
-				return fmt.Errorf("%w: %.40q is written %q", ErrNames, name, k)
+				return fmt.Errorf("%w: %.40q must be written %q", ErrNames, name, k)
 			}
 		}
 	}

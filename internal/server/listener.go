@@ -72,7 +72,7 @@ func (l *cappedListener) slot() error {
 	}
 	if now := time.Now(); now.Sub(l.told) > tellEvery {
 		l.told = now
-		l.logger.Warn("all connections are taken; new clients wait", "limit", l.limit, "connections", cap(l.slots))
+		l.logger.Warn("the connection limit is reached; new clients wait", "limit", l.limit, "connections", cap(l.slots))
 	}
 	select {
 	case l.slots <- struct{}{}:

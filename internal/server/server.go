@@ -165,7 +165,7 @@ func (s *Server) drain(front fronts) error {
 	s.newcomers.await(ctx, s.opts.Timeouts.ReadHeader)
 	if errors.Join(err, front.full.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
 		front.close()
-		return fmt.Errorf("requests were still under way after server.drain_timeout (%s) and were cut off", s.opts.DrainTimeout)
+		return fmt.Errorf("requests still running after server.drain_timeout (%s) were cut off", s.opts.DrainTimeout)
 	}
 	return nil
 }

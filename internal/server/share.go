@@ -56,9 +56,9 @@ func (f Files) Warning() string {
 	switch {
 	case least > f.Limit:
 		return fmt.Sprintf("server.max_connections and server.max_in_flight need at least %d open files, "+
-			"and this process may have only %d: lower them, or %s", least, f.Limit, remedy)
+			"but this process may open only %d: lower them, or %s", least, f.Limit, remedy)
 	case f.Limit < fewDescriptors:
-		return fmt.Sprintf("this process may have only %d files open, so it serves %d clients at a time: %s", f.Limit, f.Connections, remedy)
+		return fmt.Sprintf("this process may open only %d files, so it serves at most %d clients at a time: %s", f.Limit, f.Connections, remedy)
 	}
 	return ""
 }

@@ -72,7 +72,7 @@ func (f TLS) load() (*tls.Config, error) {
 // for the server's own, whose key the health command on this host has.
 func verifyClient(s tls.ConnectionState, roots *x509.CertPool, own []byte) error {
 	if len(s.PeerCertificates) == 0 {
-		return errors.New("the client shows no certificate")
+		return errors.New("the client sent no certificate")
 	}
 	leaf := s.PeerCertificates[0]
 	if bytes.Equal(leaf.Raw, own) {

@@ -41,7 +41,7 @@ func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, 
 	}
 	notes := slog.New(newHandler(&queue.notes, queue.to, threshold, format, colour))
 	queue.remark = func(lines int) {
-		notes.Warn("log lines are missing here: they could not be written in time", "lines", lines)
+		notes.Warn("log lines were dropped here: they could not be written in time", "lines", lines)
 	}
 	return slog.New(newHandler(queue, queue.to, threshold, format, colour)), nil
 }

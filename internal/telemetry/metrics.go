@@ -42,40 +42,40 @@ func NewMetrics(version, goVersion string, logDropped func() int) *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tykctl_requests_total",
-			Help: "Requests answered, by status code and by the reason that stands in the access log.",
+			Help: "Requests answered, by status code and by the reason in the access log.",
 		}, []string{"code", "reason"}),
-		total:    histogram("tykctl_request_duration_seconds", "Time from the request's header to the end of the response.", coarse),
-		upstream: histogram("tykctl_upstream_duration_seconds", "Time the backend took for a request: from forwarding it to the end of the response.", coarse),
-		overhead: histogram("tykctl_overhead_seconds", "Time the gateway itself added to a request: neither the backend, nor Redis, nor a delay that the key's limit asked for.", fine),
+		total:    histogram("tykctl_request_duration_seconds", "Time from the request header to the end of the response.", coarse),
+		upstream: histogram("tykctl_upstream_duration_seconds", "Time the backend took for a request, from forwarding it to the end of the response.", coarse),
+		overhead: histogram("tykctl_overhead_seconds", "Time the gateway itself added to a request, excluding the backend, Redis and delays imposed by the key's limit.", fine),
 		redis: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tykctl_redis_duration_seconds",
-			Help: "Time of one exchange with Redis, by what it was for.", Buckets: fine,
+			Help: "Time of one exchange with Redis, by operation.", Buckets: fine,
 		}, []string{"op"}),
 		redisErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tykctl_redis_errors_total",
-			Help: "Exchanges with Redis that failed, by what they were for and by the kind of failure.",
+			Help: "Failed exchanges with Redis, by operation and kind of failure.",
 		}, []string{"op", "kind"}),
 		redisUp: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_up", Help: "1 if Redis answered when the gateway last checked, else 0.",
+			Name: "tykctl_redis_up", Help: "1 if Redis answered the gateway's last check, else 0.",
 		}),
 		breakerOpen: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_breaker_open", Help: "1 while requests do not wait for Redis, or for at least one node of a Cluster, because it stopped answering, else 0.",
+			Name: "tykctl_redis_breaker_open", Help: "1 while requests bypass Redis, or at least one node of a Cluster, because it stopped answering, else 0.",
 		}),
 		localMode: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_redis_local_mode", Help: "1 while the gateway serves requests without Redis (redis.on_failure is local), else 0.",
+			Name: "tykctl_redis_local_mode", Help: "1 while the gateway serves requests without Redis (redis.on_failure: local), else 0.",
 		}),
-		batch: histogram("tykctl_limiter_batch_size", "Number of requests that shared one exchange with Redis to take their permits.",
+		batch: histogram("tykctl_limiter_batch_size", "Number of requests that took their permits in one exchange with Redis.",
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256}),
 		localDenials: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tykctl_limiter_local_denials_total",
-			Help: "Requests refused without asking Redis, because the key was known to have no permits left.",
+			Help: "Requests refused without asking Redis because the key was known to have no permits left.",
 		}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tykctl_in_flight_requests", Help: "Requests being served at the moment.",
+			Name: "tykctl_in_flight_requests", Help: "Requests currently being served.",
 		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "tykctl_build_info", Help: "Always 1; the labels hold the version of the gateway and of Go.",
+		Name: "tykctl_build_info", Help: "Always 1; the labels give the versions of the gateway and of Go.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": goVersion},
 	})
 	build.Set(1)

@@ -61,10 +61,10 @@ func (l *Latest[T]) Get() T {
 	l.read = stamps
 	next, err := l.load()
 	if err != nil {
-		l.logger.Error("the TLS files have changed and cannot be used; the old ones serve on", "err", err)
+		l.logger.Error("cannot load the changed TLS files; the old ones stay in use", "err", err)
 		return l.current
 	}
-	l.logger.Info("the TLS files have changed and are in use")
+	l.logger.Info("the changed TLS files are in use")
 	l.current = next
 	return next
 }

@@ -33,7 +33,7 @@ func (b *bodyRate) took(n int, wait time.Duration) error {
 	b.came, b.waited = b.came+int64(n), b.waited+wait
 	least := b.least.Load()
 	if b.waited >= unhurried && float64(b.came) < float64(least)*b.waited.Seconds() {
-		return fmt.Errorf("%w: at least %d bytes a second must come", ErrBodyTimeout, least)
+		return fmt.Errorf("%w: send at least %d bytes a second", ErrBodyTimeout, least)
 	}
 	return nil
 }

@@ -20,28 +20,28 @@ var (
 	// take the request or to answer. With [ErrCut] it is a pause within the answer.
 	ErrTimeout = errors.New("the backend took too long")
 	// ErrInvalid means that what the backend sent is not an HTTP answer.
-	ErrInvalid = errors.New("the backend sent no valid answer")
+	ErrInvalid = errors.New("the backend sent no valid response")
 	// ErrClosed is the [ErrInvalid] of a backend that closed the connection before
 	// there was an answer.
-	ErrClosed = fmt.Errorf("%w: it closed the connection without an answer", ErrInvalid)
+	ErrClosed = fmt.Errorf("%w: it closed the connection without a response", ErrInvalid)
 	// ErrCut means that the answer ended before it was whole, after its beginning was passed on.
-	ErrCut = errors.New("the answer was cut off")
+	ErrCut = errors.New("the response was cut off")
 	// ErrGone means that the client left before the answer was there.
-	ErrGone = errors.New("the client went away")
+	ErrGone = errors.New("the client disconnected")
 	// ErrBodyTooLarge means that the request's body exceeds Options.MaxBody.
 	ErrBodyTooLarge = errors.New("body too large")
 	// ErrBodyTimeout means that the request's body stalled, or came more slowly than Options.MinBodyRate.
-	ErrBodyTimeout = errors.New("the request's body did not come in time")
+	ErrBodyTimeout = errors.New("the request body did not arrive in time")
 	// ErrBody means that the request's body could not be read: its framing is broken.
-	ErrBody = errors.New("the request's body cannot be read")
+	ErrBody = errors.New("the request body cannot be read")
 	// ErrTrailer means that what follows the request's body may not be passed on. It
 	// comes with [ErrBody], and its text is fit for the client.
-	ErrTrailer = errors.New("a trailer is not valid")
+	ErrTrailer = errors.New("invalid trailer")
 
-	errNoHeader  = fmt.Errorf("%w: it did not take the request, or sent no header in answer, within upstream.response_timeout", ErrTimeout)
-	errPaused    = fmt.Errorf("%w: it paused within its answer for longer than upstream.idle_timeout", ErrTimeout)
-	errMidHeader = fmt.Errorf("%w: it closed the connection within its header", ErrInvalid)
-	errBroken    = errors.New("the backend closed the connection, or broke the rules of HTTP")
+	errNoHeader  = fmt.Errorf("%w: it did not accept the request, or sent no response header, within upstream.response_timeout", ErrTimeout)
+	errPaused    = fmt.Errorf("%w: it paused within its response for longer than upstream.idle_timeout", ErrTimeout)
+	errMidHeader = fmt.Errorf("%w: it closed the connection in the middle of its header", ErrInvalid)
+	errBroken    = errors.New("the backend closed the connection or violated HTTP")
 )
 
 // classify names the party whose fault it is that there is no answer.

@@ -49,7 +49,7 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 
 // errStale means that the backend had closed a connection before it saw the
 // request, so that the request may be sent on another one.
-var errStale = errors.New("the connection had been closed")
+var errStale = errors.New("the backend had closed the connection")
 
 // try has one exchange on c, which it puts back into the pool or closes.
 func (u *Upstream) try(

@@ -60,7 +60,7 @@ func newBody(w http.ResponseWriter, r *http.Request, o *Options, received *atomi
 	return b
 }
 
-var errStopped = errors.New("the rest of the body is not wanted")
+var errStopped = errors.New("the rest of the request body is not needed")
 
 // Read returns what the client sent. The end comes alone, so that whoever reads
 // on has sent what came before it.
@@ -88,7 +88,7 @@ func (b *body) Read(p []byte) (int, error) {
 		n, err = 0, slow
 	}
 	if b.left -= int64(n); b.left < 0 {
-		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)
+		n, err = 0, fmt.Errorf("%w: the limit is %d bytes", ErrBodyTooLarge, b.limit)
 	}
 	if errors.Is(err, io.EOF) {
 		if err = b.takeTrailers(); err == nil {
@@ -131,7 +131,7 @@ func (b *body) fail(err error) {
 func (b *body) takeTrailers() error {
 	for name, values := range b.request.Trailer {
 		if _, declared := b.trailer[name]; !declared {
-			return fmt.Errorf("%w: %.64q was not declared in the Trailer field", ErrTrailer, name)
+			return fmt.Errorf("%w: the Trailer header does not declare %.64q", ErrTrailer, name)
 		}
 		b.trailer[name] = values
 	}

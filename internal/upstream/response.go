@@ -30,11 +30,11 @@ type answer struct {
 const unknown = -1
 
 var (
-	errStatusLine = errors.New("its first line is no status line of HTTP/1")
+	errStatusLine = errors.New("its first line is not an HTTP/1 status line")
 	errField      = errors.New("a header field is malformed")
-	errLength     = errors.New("it gives its length in two ways, or in none that is valid")
-	errSwitched   = errors.New("it switched protocols without having been asked to")
-	errTooEarly   = errors.New("it sent too many interim answers")
+	errLength     = errors.New("its length is ambiguous or invalid")
+	errSwitched   = errors.New("it switched protocols without being asked")
+	errTooEarly   = errors.New("it sent too many interim responses")
 )
 
 // parseHead reads a header, which ends in an empty line. It is strict: what two

@@ -34,7 +34,7 @@ var (
 	maskedGoingAway = []byte{0x88, 0x80 | 2, 0, 0, 0, 0, 0x03, 0xe9}
 )
 
-var errGoingAway = errors.New("the gateway is going away")
+var errGoingAway = errors.New("the gateway is shutting down")
 
 func newTunnel(backend io.ReadWriteCloser, draining <-chan struct{}) *tunnel {
 	t := &tunnel{

@@ -62,7 +62,7 @@ func (v *Verifier) keyOf(part string) (*Key, error) {
 	key := v.byID[string(id)]
 	switch {
 	case hasID && (key == nil || len(id) == 0):
-		return nil, invalid(`header "kid" names no known key`)
+		return nil, invalid(`header "kid" names an unknown key`)
 	case key == nil:
 		return nil, invalid(`header "kid" is missing`)
 	case string(algorithm) != key.Algorithm():

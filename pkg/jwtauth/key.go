@@ -89,7 +89,7 @@ func checkSecret(secret []byte) error {
 	case bytes.Count(secret, secret[:1]) == len(secret):
 		return fmt.Errorf("%w: it is one byte repeated; %s", ErrWeakSecret, remedy)
 	case bytes.Contains(secret, []byte("-----BEGIN ")):
-		return fmt.Errorf("%w: it is a key in PEM, which others may know; %s", ErrWeakSecret, remedy)
+		return fmt.Errorf("%w: it is a PEM key, which others may know; %s", ErrWeakSecret, remedy)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func (k Key) WithID(id string) (Key, error) {
 	}
 	for _, c := range id {
 		if unicode.IsControl(c) {
-			return Key{}, fmt.Errorf("%w: its id holds a control character", ErrKey)
+			return Key{}, fmt.Errorf("%w: its id contains a control character", ErrKey)
 		}
 	}
 	k.id = id
@@ -75,5 +75,5 @@ func (k Key) verifiesAt(now int64) error {
 	if k.id == "" {
 		return invalid("its key %s", fault)
 	}
-	return invalid(`the key %q, which header "kid" names, %s`, k.id, fault)
+	return invalid(`the key %q, named by header "kid", %s`, k.id, fault)
 }

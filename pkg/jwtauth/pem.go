@@ -34,7 +34,7 @@ func NewKeyFromPEM(algorithm string, text []byte) (Key, error) {
 		strict.VerifyOptions = nil // else a salt of any length would do; RFC 7518, section 3.5, wants the hash's
 		method = &strict
 	default:
-		return Key{}, fmt.Errorf("%w %q: a key in PEM is for RS, PS or ES with 256, 384 or 512, or for EdDSA", ErrAlgorithm, algorithm)
+		return Key{}, fmt.Errorf("%w %q: a PEM key needs RS, PS or ES with 256, 384 or 512, or EdDSA", ErrAlgorithm, algorithm)
 	}
 	private, public, err := parsePEM(text)
 	if err != nil {
@@ -69,7 +69,7 @@ func signatureSize(method jwt.SigningMethod, public any) (int, error) {
 			break
 		}
 		if curve := key.Params(); curve.BitSize != method.CurveBits {
-			return 0, fmt.Errorf("it is on the curve %s, and %s wants P-%d", curve.Name, method.Name, method.CurveBits)
+			return 0, fmt.Errorf("it is on curve %s, but %s needs P-%d", curve.Name, method.Name, method.CurveBits)
 		}
 		return 2 * method.KeySize, nil
 	case *jwt.SigningMethodEd25519:
@@ -77,7 +77,7 @@ func signatureSize(method jwt.SigningMethod, public any) (int, error) {
 			return ed25519.SignatureSize, nil
 		}
 	}
-	return 0, fmt.Errorf("it is of another kind than %s wants", method.Alg())
+	return 0, fmt.Errorf("it is not the kind of key that %s needs", method.Alg())
 }
 
 // parsePEM returns the one key that text holds; private is nil for a public one.
@@ -88,11 +88,11 @@ func parsePEM(text []byte) (private, public any, err error) {
 	}
 	switch {
 	case block == nil:
-		return nil, nil, fmt.Errorf("it is not a key in PEM, which begins with -----BEGIN")
+		return nil, nil, fmt.Errorf("it is not a PEM key, which begins with -----BEGIN")
 	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, nil, fmt.Errorf("something follows the key; give one key alone")
+		return nil, nil, fmt.Errorf("there is more text after the key; give one key alone")
 	case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
-		return nil, nil, fmt.Errorf("it is encrypted; give it as openssl pkey prints it")
+		return nil, nil, fmt.Errorf("it is encrypted; decrypt it with openssl pkey")
 	}
 	switch block.Type {
 	case "PUBLIC KEY":

@@ -22,7 +22,7 @@ type Verifier struct {
 // the same id, or without one, with [ErrKey].
 func NewVerifier(keys ...Key) (*Verifier, error) {
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: there is no key", ErrWeakSecret)
+		return nil, fmt.Errorf("%w: no key was given", ErrWeakSecret)
 	}
 	v := &Verifier{byID: make(map[string]*Key), byHeader: make(map[string]*Key)}
 	for _, key := range keys {
@@ -30,7 +30,7 @@ func NewVerifier(keys ...Key) (*Verifier, error) {
 			return nil, fmt.Errorf("%w: the key was not made by a constructor of this package", ErrWeakSecret)
 		}
 		if v.byID[key.id] != nil {
-			return nil, fmt.Errorf("%w: the id %q is another key's", ErrKey, key.id)
+			return nil, fmt.Errorf("%w: two keys have the id %q", ErrKey, key.id)
 		}
 		v.byID[key.id], v.byHeader[key.header()] = &key, &key
 	}
