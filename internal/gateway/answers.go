@@ -12,8 +12,8 @@ import (
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
-// Reason is why a request was answered as it was. The list is closed: the same
-// word stands in the answer, the access log and the metric.
+// Reason says why a request got its response. The list is closed; the response,
+// the access log and the metric use the same word.
 type Reason string
 
 // The reasons.
@@ -33,27 +33,27 @@ const (
 	ReasonUpstreamTimeout     Reason = "upstream_timeout"
 	ReasonUpstreamInvalid     Reason = "upstream_invalid"
 	ReasonClientGone          Reason = "client_gone"
-	ReasonUpstreamError       Reason = "upstream_error" // a 5xx of the backend's own; never in an answer of ours
-	ReasonInternal            Reason = "internal_error" // a fault of this program
+	ReasonUpstreamError       Reason = "upstream_error" // the backend's own 5xx; never in a response of ours
+	ReasonInternal            Reason = "internal_error" // a bug in this program
 )
 
-// Stage is a step of a request's way, in whose order it is taken.
+// Stage is a step on a request's way to the backend.
 type Stage string
 
-// The stages, in their order.
+// The stages, in order.
 const (
 	StageRequest   Stage = "request"   // the target, the method, the header
 	StageBearer    Stage = "bearer"    // there is one token
-	StageSignature Stage = "signature" // it is a JWT of ours
-	StageClaims    Stage = "claims"    // that says what it must, and is in its time
-	StageRecord    Stage = "record"    // there is a live record of its key
-	StageRoute     Stage = "route"     // which allows this method and path
-	StageLimit     Stage = "limit"     // and has a permit left
-	StageForward   Stage = "forward"   // to the backend
+	StageSignature Stage = "signature" // it is a JWT signed with one of our keys
+	StageClaims    Stage = "claims"    // its claims are complete and it is within its lifetime
+	StageRecord    Stage = "record"    // its key has an active record
+	StageRoute     Stage = "route"     // the record allows this method and path
+	StageLimit     Stage = "limit"     // the key's limit has a permit left
+	StageForward   Stage = "forward"   // the request goes to the backend
 )
 
-// statusClientGone is nginx's number for a client that left; it is logged and
-// counted but never sent, since nobody is there to read it.
+// statusClientGone is nginx's status for a client that disconnected. It is logged
+// and counted but never sent, since nobody is left to read it.
 const statusClientGone = 499
 
 var (
@@ -63,12 +63,12 @@ var (
 	errDraining   = errors.New("the gateway shut down while the key's limit was delaying the request")
 )
 
-// answer is what a client is told. The words are for the client; what exactly
-// went wrong inside stands in the log.
+// answer describes the response to an error. Its words are for the client; the log
+// has the exact cause.
 type answer struct {
 	status int
 	reason Reason
-	detail string // "" means that the error's own text is fit for the client
+	detail string // "" means that the client may read the error's own text
 	header [2]string
 }
 
@@ -79,8 +79,8 @@ const (
 	tokenDetail = "The bearer token is not valid."
 )
 
-// answers is the one table from error to answer, each with the stage that
-// refuses. The first row whose error is in the chain counts.
+// answers is the one table from error to response, with the stage that refuses.
+// The first row whose error is in the chain wins.
 var answers = []struct {
 	is error
 	Stage
@@ -138,7 +138,7 @@ var (
 
 func challenge(value string) [2]string { return [2]string{"WWW-Authenticate", value} }
 
-// answerTo finds an error's row. An error without one is a fault of this program.
+// answerTo finds an error's row. An error without a row is a bug in this program.
 func answerTo(err error) (answer, Stage) {
 	for _, row := range answers {
 		if errors.Is(err, row.is) {

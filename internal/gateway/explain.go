@@ -15,26 +15,26 @@ import (
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
-// Question is what an operator asks about: would a client that holds this be let
-// in with this request?
+// Question is what an operator asks: would the gateway let in a client with this
+// token and this request?
 type Question struct {
-	JWT    string // "" to ask about the key by itself
-	APIKey string // the key, which counts where the JWT is not verified
+	JWT    string // "" to ask about the key alone
+	APIKey string // the key, used if the JWT is not verified
 	Method string // "" is GET
 	Path   string // with a query, if any; "" to ask about the token alone
 }
 
-// Verdict is what the client would be told. Its JSON form is fixed for scripts.
+// Verdict is the response that the client would get. Its JSON form is fixed for scripts.
 type Verdict struct {
 	Allowed bool    `json:"allowed"`
-	Status  int     `json:"status"` // 200 stands for whatever the backend answers
+	Status  int     `json:"status"` // 200 stands for any response of the backend
 	Code    Reason  `json:"code"`
 	Stages  []Trial `json:"stages"`
-	// Err is what refused the request.
+	// Err is why the request was refused.
 	Err error `json:"-"`
 }
 
-// Trial is what became of a request in one stage.
+// Trial is the result of one stage.
 type Trial struct {
 	Stage  Stage  `json:"stage"`
 	OK     *bool  `json:"ok"` // nil: not checked
@@ -46,9 +46,9 @@ const (
 	notAsked   = "not checked: no path was given"
 )
 
-// Explain answers a question by the very stages that serve requests, and takes
-// nothing. A Gateway for this alone needs neither Upstream nor Observe; without
-// a Verifier, signatures are not checked and the JWT's claims are.
+// Explain answers a question with the same stages that serve requests, but takes no
+// permit. A Gateway that only explains needs neither Upstream nor Observe. Without a
+// Verifier it checks a JWT's claims but not its signature.
 func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 	req, err := g.read(ctx, q)
 	var permit ledger.Permit
@@ -73,7 +73,7 @@ func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 	return v
 }
 
-// outcome is the verdict without its stages, and how many of them were passed.
+// outcome returns the verdict without its stages, and how many stages passed.
 func (q Question) outcome(err error) (v Verdict, passed int) {
 	asked := len(stages)
 	if q.Path == "" {
@@ -83,7 +83,7 @@ func (q Question) outcome(err error) (v Verdict, passed int) {
 		a, stage := answerTo(err)
 		at := slices.Index(stages, stage)
 		if at < 0 {
-			at = asked - 1 // a fault of this program is never a pass
+			at = asked - 1 // a bug in this program is never a pass
 		}
 		if at < asked {
 			return Verdict{Status: a.status, Code: a.reason, Err: err}, at
@@ -92,10 +92,10 @@ func (q Question) outcome(err error) (v Verdict, passed int) {
 	return Verdict{Allowed: true, Status: http.StatusOK, Code: ReasonOK}, asked
 }
 
-// stages are those that Explain goes through.
+// stages are those that Explain checks.
 var stages = []Stage{StageRequest, StageBearer, StageSignature, StageClaims, StageRecord, StageRoute, StageLimit}
 
-// read has the request in question read as one that came over the wire.
+// read reads the request in question as if it had come over the wire.
 func (g *Gateway) read(ctx context.Context, q Question) (inbound.Request, error) {
 	r := &http.Request{Method: q.Method, RequestURI: q.Path, Host: "gateway", Header: http.Header{}}
 	if q.Method == "" {
@@ -130,7 +130,7 @@ func (g *Gateway) judge(ctx context.Context, q Question, req *inbound.Request) (
 	return g.permit(ctx, q.APIKey, req, look)
 }
 
-// passed says what is worth knowing of a stage that let the request pass.
+// passed describes a stage that let the request pass.
 func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *bool, detail string) {
 	switch stage {
 	case StageRequest:
@@ -154,13 +154,12 @@ func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *boo
 	return new(true), ""
 }
 
-// paced reports whether permits come back little by little instead of by the window.
+// paced reports whether permits come back one by one instead of once per window.
 func paced(d ratelimit.Decision) bool {
 	return d.Limit.Algorithm != "" && d.Limit.Algorithm != ratelimit.FixedWindow
 }
 
-// fault says in words for the operator, who may know everything, why a stage
-// refuses.
+// fault says why a stage refuses, for the operator, who may know everything.
 func fault(err error, req *inbound.Request, permit ledger.Permit) string {
 	switch {
 	case errors.Is(err, errRoute):

@@ -34,8 +34,8 @@ func readBearer(lines []string) (string, error) {
 	return token, nil
 }
 
-// cutScheme returns what follows the Bearer scheme. A longer word that begins
-// with it is another scheme.
+// cutScheme returns the text after the Bearer scheme. A longer word that starts with
+// "Bearer" is another scheme.
 func cutScheme(value string) (rest string, found bool) {
 	if len(value) < len(bearer) || !equalFold(value[:len(bearer)], bearer) {
 		return "", false

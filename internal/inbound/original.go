@@ -14,15 +14,15 @@ func isAuthPath(target string) bool {
 	return path == authPath
 }
 
-// originals are the fields in which proxies tell method and target of the request
-// that they ask about: nginx by convention, Traefik by itself.
+// originals are the fields in which proxies send the method and the target of the
+// original request: nginx by convention, Traefik by default.
 var originals = [...]struct{ method, target string }{
 	{"X-Original-Method", "X-Original-Uri"},
 	{"X-Forwarded-Method", "X-Forwarded-Uri"},
 }
 
-// original reads what a proxy asks about. Fields of both conventions are refused:
-// one of them would be the client's own, which the proxy has passed on.
+// original reads the request that a proxy asks about. It refuses fields of both
+// conventions: the client would have sent one of them, and the proxy passed it on.
 func (from origin) original(header http.Header) (method, target string, err error) {
 	if !from.trusted {
 		return "", "", fmt.Errorf("%w: only a peer in application.trusted_proxies may use %s", ErrUntrusted, authPath)
