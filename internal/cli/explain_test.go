@@ -108,7 +108,7 @@ func TestInspectSaysWhatTheGatewayDoes(t *testing.T) {
 		{"the record is not JSON", record(`limit=5`), "GET", "/a", 503, "store_unavailable", "record", "unreadable"},
 		{"another path", good.JWT, "GET", "/b", 403, "route_forbidden", "route", "GET /b matches none of the key's routes: /a, GET /users/*"},
 		{"another method", good.JWT, "DELETE", "/users/7", 403, "route_forbidden", "route", "DELETE /users/7 matches none of the key's routes: /a, GET /users/*"},
-		{"no routes", record(`{"rate_limit":5}`), "GET", "/a", 403, "route_forbidden", "route", "no route at all"},
+		{"no routes", record(`{"rate_limit":5}`), "GET", "/a", 403, "route_forbidden", "route", "the key allows no route"},
 		{"the limit is spent", spent.JWT, "GET", "/a", 429, "rate_limited", "limit", "0 of 1 permits left"},
 		{"suspended", record(`{"rate_limit":0,"allowed_routes":["/a"]}`), "GET", "/a", 429, "rate_limited", "limit", "limit is 0"},
 	} {

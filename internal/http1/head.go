@@ -149,7 +149,7 @@ func fieldFault(line string) string {
 	case !found:
 		return "a header line has no colon"
 	case !httpguts.ValidHeaderFieldName(name):
-		return "a header name contains an invalid character"
+		return "a header name is empty or contains an invalid character"
 	}
 	return "a header value contains a control character"
 }
@@ -165,7 +165,7 @@ func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	case len(method) > maxMethod:
 		return false, malformed("the method is longer than " + strconv.Itoa(maxMethod) + " characters")
 	case !consistsOf(method, &upperBytes) && !httpguts.ValidHeaderFieldName(method):
-		return false, malformed("the method contains an invalid character")
+		return false, malformed("the method is empty or contains an invalid character")
 	case !consistsOf(target, &targetBytes):
 		return false, malformed("the request line is not a method, a target and a version, with one space between them")
 	case version == "HTTP/1.0":

@@ -98,7 +98,7 @@ func readFields(r *http.Request) error {
 func nameFault(name string) string {
 	switch {
 	case !isToken(name):
-		return "a header name contains an invalid character"
+		return "a header name is empty or contains an invalid character"
 	case strings.Contains(name, "_"):
 		return "a header name contains an underscore"
 	case httpsyntax.Disguised(name):

@@ -218,7 +218,7 @@ func (rd *Reader) Refused(r *http.Request) Request {
 func checkMethod(method string) error {
 	switch {
 	case !isToken(method):
-		return fmt.Errorf("%w: the method contains an invalid character", ErrMalformed)
+		return fmt.Errorf("%w: the method is empty or contains an invalid character", ErrMalformed)
 	case len(method) > maxMethod:
 		return fmt.Errorf("%w: the method is longer than %d characters", ErrMalformed, maxMethod)
 	}
