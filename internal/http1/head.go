@@ -13,11 +13,11 @@ import (
 	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
-// Every error that [Server.Refuse] gets wraps one of these. Its text gives the
-// reason in words fit for the client.
+// Every error passed to [Server.Refuse] wraps one of these. The client may read its
+// text, which gives the reason.
 var (
-	// ErrMalformed is a header that breaks the rules of HTTP/1.1, RFC 9112, or that
-	// two recipients could read differently.
+	// ErrMalformed is a header that violates HTTP/1.1 (RFC 9112), or that two
+	// recipients could read differently.
 	ErrMalformed = errors.New("malformed request")
 	// ErrTargetTooLong is a request line longer than a header may be.
 	ErrTargetTooLong = errors.New("request target too long")
@@ -25,18 +25,19 @@ var (
 	ErrHeaderTooLarge = errors.New("header fields too large")
 )
 
-// errNotPlain means that a request is well formed and for the other server.
+// errNotPlain means that a request is well formed and belongs to the other server.
 var errNotPlain = errors.New("the request is not plain")
 
 func malformed(reason string) error { return fmt.Errorf("%w: %s", ErrMalformed, reason) }
 
-// refusable reports whether a client is told why its request was not read.
+// refusable reports whether the client gets a response that says why its request could
+// not be read.
 func refusable(err error) bool {
 	return errors.Is(err, ErrMalformed) || errors.Is(err, ErrTargetTooLong) || errors.Is(err, ErrHeaderTooLarge)
 }
 
-// parseHead reads a header, which ends in an empty line. The error is [errNotPlain]
-// only for one that net/http reads as well.
+// parseHead reads a header, which ends in an empty line. It returns [errNotPlain] only
+// for a header that net/http reads, too.
 func (r *request) parseHead(head string) error {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	plain, err := r.parseRequestLine(line)
@@ -53,7 +54,7 @@ func (r *request) parseHead(head string) error {
 			return malformed(fieldFault(line))
 		}
 		switch name {
-		case "Host": // which has its own place, as in net/http
+		case "Host": // it has its own field in Request, as in net/http
 			r.Host = value
 			f.hosts++
 			continue
@@ -95,7 +96,7 @@ func (r *request) parseHead(head string) error {
 	return nil
 }
 
-// framing counts the fields that there may be one of.
+// framing counts the fields that may occur once.
 type framing struct {
 	hosts, lengths, codings int
 	settle                  bool // a field means more to net/http than it says
@@ -132,7 +133,7 @@ func forbiddenTrailer(lines []string) bool {
 	return false
 }
 
-// settle does with fields what net/http's server does with them.
+// settle treats these fields as net/http's server does.
 func (r *request) settle() {
 	r.Close = httpguts.HeaderValuesContainsToken(r.Header["Connection"], "close")
 	if pragma := r.Header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && r.Header["Cache-Control"] == nil {
@@ -140,7 +141,7 @@ func (r *request) settle() {
 	}
 }
 
-// fieldFault says what is wrong with a line that is no field.
+// fieldFault says what is wrong with a line that is not a field.
 func fieldFault(line string) string {
 	name, _, found := strings.Cut(line, ":")
 	switch {
@@ -154,7 +155,7 @@ func fieldFault(line string) string {
 	return "a header value contains a control character"
 }
 
-// maxMethod is more than any method has that is registered.
+// maxMethod is longer than any registered method.
 const maxMethod = 32
 
 // parseRequestLine reads METHOD SP target SP HTTP/1.1, or 1.0.
@@ -192,8 +193,8 @@ func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	return origin && !r.old && method != http.MethodConnect, nil
 }
 
-// checkStart refuses the beginning of what cannot become a request, whose end might
-// never come: lines is how much of it are whole lines.
+// checkStart refuses early what cannot become a request, because its end might never
+// come. lines is the length of the whole lines in head.
 func (c *conn) checkStart(head []byte, lines int) error {
 	if !tokenBytes[head[0]] {
 		return malformed("the request does not begin with a method")
@@ -216,7 +217,7 @@ func parseLength(value string) (n int64, ok bool) {
 	return n, err == nil
 }
 
-// addField makes no array for each of the first values.
+// addField allocates nothing for each of the first values.
 func (r *request) addField(name, value string) {
 	before, ok := r.Header[name]
 	if ok || r.used == len(r.values) {
@@ -258,7 +259,7 @@ func bytesIn(s set, first, last byte) set {
 	return s
 }
 
-// consistsOf reports whether s has bytes, and only such.
+// consistsOf reports whether s is not empty and all its bytes are in the set.
 func consistsOf(s string, of *set) bool {
 	for i := range len(s) {
 		if !of[s[i]] {
