@@ -10,10 +10,9 @@ import (
 // ErrPattern is wrapped by every error of [Check].
 var ErrPattern = errors.New("route pattern")
 
-// Check reports what is wrong with a pattern, and what would be right. Beside
-// the syntax it refuses what no request can have, such as a dot segment or an
-// empty one: a pattern that never matches is a mistake. The error wraps
-// [ErrPattern].
+// Check says what is wrong with a pattern and how to correct it. Besides bad syntax it
+// refuses what the gateway accepts in no request, such as a dot segment or an empty one:
+// a pattern that never matches is a mistake. The error wraps [ErrPattern].
 func Check(pattern string) error {
 	if _, _, fault := parse(pattern); fault != "" {
 		return fmt.Errorf("%w %q: %s", ErrPattern, pattern, fault)
@@ -21,8 +20,8 @@ func Check(pattern string) error {
 	return nil
 }
 
-// parse takes a pattern apart. The method is "" when the pattern has none.
-// A fault is a sentence for people; method and path are then meaningless.
+// parse splits a pattern. The method is "" if the pattern has none. A fault is a sentence
+// for people; method and path are then meaningless.
 func parse(pattern string) (method, path, fault string) {
 	path = pattern
 	if !strings.HasPrefix(pattern, "/") {
@@ -41,7 +40,7 @@ func parse(pattern string) (method, path, fault string) {
 	return method, path, ""
 }
 
-// methodFault holds a method to an RFC 9110 token without lower-case letters.
+// methodFault requires a token (RFC 9110) without lower-case letters.
 func methodFault(method string) string {
 	if method == "" {
 		return "must not start with a space: write the path alone, or put a method and one space before it"
@@ -101,8 +100,8 @@ func byteFault(path string) string {
 	return ""
 }
 
-// escapeFault looks at the percent-encoded byte that s begins with, and refuses those
-// that package inbound does: requests with them never come to be matched.
+// escapeFault checks the percent-encoded byte that s starts with. It refuses the same
+// bytes as package inbound: requests with them are never matched.
 func escapeFault(s string) string {
 	b, err := hex.DecodeString(s[1:min(len(s), 3)])
 	if err != nil || len(b) == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/tykctl/tykctl/internal/gateway"
 )
 
-// Metrics are the gateway's own, beside Go's and the process's.
+// Metrics are the gateway's own metrics, besides those of Go and the process.
 type Metrics struct {
 	registry     *prometheus.Registry
 	requests     *prometheus.CounterVec
@@ -29,14 +29,14 @@ type Metrics struct {
 	inFlight     prometheus.Gauge
 }
 
-// fine resolves what the gateway and Redis cost; coarse what backends take.
+// fine buckets suit the gateway and Redis, coarse ones backends.
 var (
 	fine   = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5}
 	coarse = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 )
 
-// NewMetrics makes and registers every metric. version is the program's; logDropped
-// tells how many lines of its log were dropped.
+// NewMetrics makes and registers every metric. version is the program's version;
+// logDropped returns how many log lines were dropped.
 func NewMetrics(version, goVersion string, logDropped func() int) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -106,7 +106,7 @@ func (m *Metrics) InFlight(next http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, next)
 }
 
-// Request counts a request that was answered.
+// Request counts a finished request.
 func (m *Metrics) Request(x gateway.Exchange) {
 	m.requests.WithLabelValues(strconv.Itoa(x.Status), string(x.Reason)).Inc()
 	m.total.Observe(x.Total.Seconds())
@@ -116,7 +116,7 @@ func (m *Metrics) Request(x gateway.Exchange) {
 	}
 }
 
-// Redis counts one exchange with Redis; kind is "" when it went well.
+// Redis counts one exchange with Redis. kind is the kind of failure, "" for none.
 func (m *Metrics) Redis(op string, took time.Duration, kind string) {
 	m.redis.WithLabelValues(op).Observe(took.Seconds())
 	if kind != "" {
@@ -124,19 +124,19 @@ func (m *Metrics) Redis(op string, took time.Duration, kind string) {
 	}
 }
 
-// Shared counts the requests that shared one exchange with the limiter.
+// Shared counts the requests that took their permits in one exchange with Redis.
 func (m *Metrics) Shared(requests int) { m.batch.Observe(float64(requests)) }
 
-// Denied counts a request refused from local knowledge.
+// Denied counts a request refused without asking Redis.
 func (m *Metrics) Denied() { m.localDenials.Inc() }
 
-// Tripped notes whether requests wait for Redis.
+// Tripped sets whether requests bypass Redis.
 func (m *Metrics) Tripped(open bool) { m.breakerOpen.Set(number(open)) }
 
-// Alone notes whether requests are served without Redis.
+// Alone sets whether the gateway serves requests without Redis.
 func (m *Metrics) Alone(on bool) { m.localMode.Set(number(on)) }
 
-// RedisUp notes whether Redis answered when it was last looked at.
+// RedisUp sets whether Redis answered the last check.
 func (m *Metrics) RedisUp(up bool) { m.redisUp.Set(number(up)) }
 
 func number(yes bool) float64 {

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// IsFault reports whether err comes of TLS and not of the connection beneath it.
+// IsFault reports whether err is an error of TLS and not of the underlying connection.
 func IsFault(err error) bool {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
 	return record || alertOf(err) != "" || verification
 }
 
-// alertOf is the alert (RFC 8446, 6.2) by which the peer ended the connection, as
-// crypto/tls words it, "" if it did not. Its type is not exported.
+// alertOf returns the alert (RFC 8446, 6.2) with which the peer ended the connection, in
+// the words of crypto/tls, which does not export its type; "" if there was none.
 func alertOf(err error) string {
 	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "remote error" {
 		return op.Err.Error()
@@ -26,9 +26,9 @@ func alertOf(err error) string {
 	return ""
 }
 
-// Advice says what is wrong with the server's certificate, or with what it was
-// shown, and which option helps. option begins the options' names, as in
-// "redis.tls_". It is "" for an error that does not come of TLS.
+// Advice says what is wrong with the server's certificate or the client's, and which
+// option helps. option is the prefix of the options' names, such as "redis.tls_". Advice
+// returns "" for an error that is not of TLS.
 func Advice(err error, option string) string {
 	if authority, is := errors.AsType[x509.UnknownAuthorityError](err); is {
 		issuer := ""
