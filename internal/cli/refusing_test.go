@@ -71,7 +71,7 @@ func TestRedisRefuses(t *testing.T) {
 			})
 			for range 20 {
 				r := f.get("/api/v1/test", f.key.JWT)
-				if r.StatusCode != 503 || r.problem.Detail != "The limit's store answered with an error." {
+				if r.StatusCode != 503 || r.problem.Detail != "The limit store returned an error." {
 					t.Errorf("the client reads %d %q", r.StatusCode, r.problem.Detail)
 				}
 			}

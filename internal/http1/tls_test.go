@@ -94,8 +94,8 @@ func TestRefuse(t *testing.T) {
 		}
 	})
 	for raw, want := range map[string]refused{
-		"POST /a?b HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Length: 5\r\n folded\r\n\r\n": {"POST", "/a?b", "map[] 0", "malformed request: a header field is folded over two lines"},
-		"PO(T /a?b HTTP/1.1\r\nHost: x\r\n\r\n":                                         {"", "", "map[] 0", "malformed request: the method is not a token"},
+		"POST /a?b HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Length: 5\r\n folded\r\n\r\n": {"POST", "/a?b", "map[] 0", "malformed request: a header is folded over two lines"},
+		"PO(T /a?b HTTP/1.1\r\nHost: x\r\n\r\n":                                         {"", "", "map[] 0", "malformed request: the method is empty or contains an invalid character"},
 		"GET / HTTP/1.1\r\nHost: x\n":                                                   {"", "", "map[] 0", "malformed request: a line of the header ends in LF alone"},
 	} {
 		c := dial(t, addr, raw)
