@@ -127,14 +127,11 @@ func (c *conn) serve() {
 }
 
 // refuse answers a request that was not read, and is the last on its connection:
-// where the next would begin nobody knows. Of what was read of it, method and
-// target are kept.
+// where the next would begin nobody knows.
 func (c *conn) refuse(fault error) {
-	if c.r == nil {
-		c.r = c.newRequest()
-	}
-	c.fault = fault
-	c.r.Header, c.r.Host, c.r.ContentLength, c.r.Close = http.Header{}, "", 0, true
+	c.fault, c.r = fault, c.newRequest()
+	c.r.glean(string(c.buf[c.start:c.end]))
+	c.r.Close = true
 	c.r.body.ended.Store(true)
 	c.exchange()
 }

@@ -33,7 +33,7 @@ import (
 // Server serves connections. Make one with [New].
 type Server struct {
 	// Refuse answers a request that was not read, because of fault. Of the request
-	// method and target may be known. Without it the answer is fault's text. It must
+	// method, target, Host, Origin and User-Agent may be known. Without it the answer is fault's text. It must
 	// be set before Serve.
 	Refuse func(w http.ResponseWriter, r *http.Request, fault error)
 
