@@ -140,6 +140,32 @@ func TestEveryAnswerIsShared(t *testing.T) {
 	w.wantShared(w.browser("OPTIONS", "/a", appOrigin, "", "Access-Control-Request-Method", "GET"), 204, appOrigin)
 }
 
+// A browser sends a percent sign as the page wrote it, and as many cookies as there are:
+// also of what is refused before the gateway sees it, the page may know why.
+func TestWhatTheServerRefusesIsShared(t *testing.T) {
+	w := start(t, withCORS)
+	for _, tt := range []struct {
+		path, header string
+		status       int
+	}{
+		{"/100%", "", 400},
+		{"/a", "Cookie: " + strings.Repeat("c", 70_000) + "\r\n", 431},
+	} {
+		for _, origin := range []string{appOrigin, ""} {
+			field := ""
+			if origin != "" {
+				field = "Origin: " + origin + "\r\n"
+			}
+			r := w.raw("GET " + tt.path + " HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: test/1\r\n" + field + tt.header + "\r\n")
+			w.wantShared(r, tt.status, origin)
+			line := w.log.find("request_id", r.Header.Get("X-Request-Id"))
+			if line["host"] != "shop.example.com" || line["proto"] != "HTTP/1.1" || line["user_agent"] != "test/1" || line["path"] != tt.path {
+				t.Errorf("the log says %v", line)
+			}
+		}
+	}
+}
+
 // Off, the fields are the backend's business.
 func TestWithoutCORSTheBackendDecides(t *testing.T) {
 	w := start(t, nil)

@@ -188,7 +188,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			w := start(t, map[string]string{"log.format": format, "redis.username": "nobody", "redis.password": "password-canary"})
 			// There is no such user: every exchange fails.
-			w.eventually("a fault", func() bool { return w.log.count("redis refuses") > 0 })
+			w.eventually("a fault", func() bool { return w.log.count("noauth") > 0 })
 			jwt, err := w.in.key.Sign(claimsFor("api-key-canary-1234"))
 			if err != nil {
 				t.Fatal(err)

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	budget   = 300 * time.Millisecond // redis.timeout in these tests
-	recovery = 2 * time.Second        // after Redis is well
-	lateness = 3 * time.Second        // that a busy machine may add: waiting for Redis would take longer
+	budget   = time.Second     // redis.timeout in these tests: a healthy Redis on a busy machine stays within it
+	recovery = 2 * time.Second // after Redis is well
+	lateness = 3 * time.Second // that a busy machine may add: waiting for Redis would take longer
 )
 
 // A load is clients that ask in closed loops, and what they were answered.
@@ -172,8 +172,8 @@ func TestRedisInTrouble(t *testing.T) {
 			heal:   func(f *trouble) { f.restart(`{"rate_limit":1000000,"allowed_routes":["/api/v1/test"]}`) },
 			kind:   "connection",
 		},
-		"it takes a second": {
-			strike: func(f *trouble) { f.wire.Delay(time.Second) },
+		"it takes too long": {
+			strike: func(f *trouble) { f.wire.Delay(3 * budget) },
 			heal:   func(f *trouble) { f.wire.Delay(0) },
 			kind:   "timeout",
 		},
@@ -275,8 +275,7 @@ func TestRedisRepliesAreSpoiled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// Nothing is late here but the machine: once all is well no request may fail.
-			f := startTrouble(t, map[string]string{"redis.timeout": "1s"})
+			f := startTrouble(t, nil)
 			keys := []issued{f.key}
 			for range 7 {
 				keys = append(keys, f.token(grant{limit: 1_000_000, window: forever}))

@@ -216,10 +216,11 @@ func TestBackendFaults(t *testing.T) {
 			if tt.target == "" {
 				tt.target = scripted(t, tt.answer)
 			}
-			w := start(t, map[string]string{
-				"application.target_host":   "http://" + tt.target,
-				"upstream.response_timeout": "100ms",
-			})
+			options := map[string]string{"application.target_host": "http://" + tt.target}
+			if tt.status == http.StatusGatewayTimeout {
+				options["upstream.response_timeout"] = "100ms"
+			}
+			w := start(t, options)
 			key := w.token(grant{})
 			r := w.get("/api/v1/test", key.JWT)
 			w.want(r, tt.status, tt.code)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/cors"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/problem"
 	"github.com/tykctl/tykctl/internal/upstream"
@@ -16,8 +17,11 @@ func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, fault error) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
 	req := g.Inbound.Refused(r)
+	if g.CORS != nil {
+		out.page = &page{policy: g.CORS, origin: cors.Origin(r.Header)}
+	}
 	out.setHeader(&req, &admission{})
-	x := Exchange{Request: req, Err: fault}
+	x := Exchange{Request: req, Err: fault, Host: r.Host, Proto: r.Proto, UserAgent: agent(r)}
 	x.Status, x.Reason = g.refuse(out, r, &req, fault)
 	x.Total, x.Sent = time.Since(start), out.sent
 	g.tell(x, "")

@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -176,5 +177,40 @@ func TestALargeBufferIsGivenBack(t *testing.T) {
 	go func() { _, _ = far.Write([]byte(get)) }()
 	if err := c.next(); err != nil || len(c.buf) != readBuffer {
 		t.Errorf("%v; it has %d bytes", err, len(c.buf))
+	}
+}
+
+// So is one whose connection was handed over: it gets to the answer's end, and only
+// then may what it still sends reset the connection.
+func TestAClientThatStillSendsBehindTheHandover(t *testing.T) {
+	long := "100000\r\n" + strings.Repeat("x", 1<<20)
+	for name, fields := range map[string]string{
+		"chunks":              "Transfer-Encoding: chunked\r\n",
+		"chunks, expecting":   "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n",
+		"a length, expecting": "Content-Length: 2000000\r\nExpect: 100-continue\r\n",
+	} {
+		for _, piece := range []int{0, 1000} {
+			t.Run(fmt.Sprintf("%s, %d bytes read", name, piece), func(t *testing.T) {
+				s, addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.ReadFull(r.Body, make([]byte, piece))
+					_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // it takes no more
+					w.WriteHeader(http.StatusUnauthorized)
+				}, nil)
+				c := dial(t, addr, "POST / HTTP/1.1\r\nHost: x\r\n"+fields+"\r\n"+long[:64<<10])
+				if piece > 0 && strings.Contains(fields, "Expect") {
+					c.answer("POST") // to go on
+				}
+				if res, _ := c.answer("POST"); res.status != http.StatusUnauthorized {
+					t.Errorf("%d", res.status)
+				}
+				if _, err := c.in.ReadByte(); !errors.Is(err, io.EOF) {
+					t.Errorf("behind the answer: %v", err)
+				}
+				c.Close()
+				if err := s.rest.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }

@@ -126,15 +126,12 @@ func (c *conn) serve() {
 	}
 }
 
-// refuse responds to a request that could not be read. It keeps the method and the
-// target, if they were read. The request is the last on its connection, because nobody
-// knows where the next would begin.
+// refuse responds to a request that could not be read. The request is the last on its
+// connection, because nobody knows where the next would begin.
 func (c *conn) refuse(fault error) {
-	if c.r == nil {
-		c.r = c.newRequest()
-	}
-	c.fault = fault
-	c.r.Header, c.r.Host, c.r.ContentLength, c.r.Close = http.Header{}, "", 0, true
+	c.fault, c.r = fault, c.newRequest()
+	c.r.glean(string(c.buf[c.start:c.end]))
+	c.r.Close = true
 	c.r.body.ended.Store(true)
 	c.exchange()
 }

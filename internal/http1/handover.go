@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,6 +56,9 @@ func once(rest *http.Server) http.Handler {
 			w.Header()["Connection"] = []string{"close"}
 		}
 		h.ServeHTTP(w, r)
+		if r.ProtoMajor == 1 && r.ContentLength != 0 {
+			lingerIfLeft(w, r)
+		}
 	})
 	rest.ConnState = func(nc net.Conn, state http.ConnState) {
 		if _, ok := nc.(interface{ onlyOnce() }); ok && state == http.StateIdle {
@@ -65,6 +69,18 @@ func once(rest *http.Server) http.Handler {
 		}
 	}
 	return h
+}
+
+// lingerIfLeft has net/http wait before it closes a connection whose request was not
+// read to its end. It would do so by itself only for a body that it has read 256 KiB
+// of, and never after Expect: a client that still sends is then reset, which may cost
+// it the answer.
+func lingerIfLeft(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	var one [1]byte
+	if _, err := r.Body.Read(one[:]); !errors.Is(err, io.EOF) {
+		_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader(" ")), 0).Read(one[:]) // which tells the server
+	}
 }
 
 // rewound is a connection from which some bytes have already been read. It serves one

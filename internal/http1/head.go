@@ -96,6 +96,32 @@ func (r *request) parseHead(head string) error {
 	return nil
 }
 
+// glean takes from the beginning of a request that is refused what its answer and the
+// log need of it, as far as it is well formed: method and target, the host, and two
+// fields. Nothing else of such a request is to be believed.
+func (r *request) glean(head string) {
+	line, rest, whole := strings.Cut(head, "\r\n")
+	if !whole {
+		return
+	}
+	if _, _ = r.parseRequestLine(line); r.old { // the fault is known already
+		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+	}
+	for {
+		line, rest, whole = strings.Cut(rest, "\r\n")
+		name, value, ok := httpsyntax.ParseField(line)
+		if !whole || !ok {
+			return
+		}
+		switch name {
+		case "Host":
+			r.Host = value
+		case "Origin", "User-Agent":
+			r.addField(name, value)
+		}
+	}
+}
+
 // framing counts the fields that may occur once.
 type framing struct {
 	hosts, lengths, codings int

@@ -83,20 +83,29 @@ func TestHTTPToAnHTTPSPort(t *testing.T) {
 	c.rest()
 }
 
-// Who refuses is told what is known of a request, and nothing that is in doubt.
+// Who refuses is told what the answer and the log need of a request, and nothing that is in doubt.
 func TestRefuse(t *testing.T) {
-	type refused struct{ method, target, header, fault string }
+	type refused struct{ proto, method, target, header, fault string }
 	told := make(chan refused, 1)
 	_, addr := serve(t, tell, nil, func(s *Server) {
 		s.Refuse = func(w http.ResponseWriter, r *http.Request, fault error) {
-			told <- refused{r.Method, r.RequestURI, fmt.Sprint(r.Header, r.ContentLength, r.Host), fault.Error()}
+			told <- refused{r.Proto, r.Method, r.RequestURI, fmt.Sprintf("%v %d %s", r.Header, r.ContentLength, r.Host), fault.Error()}
 			w.WriteHeader(http.StatusTeapot)
 		}
 	})
+	const one = "HTTP/1.1"
 	for raw, want := range map[string]refused{
-		"POST /a?b HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Length: 5\r\n folded\r\n\r\n": {"POST", "/a?b", "map[] 0", "malformed request: a header is folded over two lines"},
-		"PO(T /a?b HTTP/1.1\r\nHost: x\r\n\r\n":                                         {"", "", "map[] 0", "malformed request: the method is empty or contains an invalid character"},
-		"GET / HTTP/1.1\r\nHost: x\n":                                                   {"", "", "map[] 0", "malformed request: a line of the header ends in LF alone"},
+		"POST /a?b HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Length: 5\r\n folded\r\nOrigin: z\r\n\r\n": {one, "POST", "/a?b", "map[] 0 x", "malformed request: a header is folded over two lines"},
+		"PO(T /a?b HTTP/1.1\r\nHost: x\r\n\r\n":                                                      {one, "", "", "map[] 0 x", "malformed request: the method is empty or contains an invalid character"},
+		"GET / HTTP/1.1\r\nHost: x\n":                                                                {one, "GET", "/", "map[] 0 ", "malformed request: a line of the header ends in LF alone"},
+		"GET /1% HTTP/1.1\r\nHost: x\r\nOrigin: a\r\nOrigin: b\r\nX-Request-Id: y\r\nUser-Agent: z\r\nContent-Length: 9\r\n\r\n": {
+			one, "GET", "/1%", "map[Origin:[a b] User-Agent:[z]] 0 x",
+			"malformed request: the target is not a path, or contains a percent sign without two hexadecimal digits",
+		},
+		"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\nUser-Agent: z\r\n\r\n": {"HTTP/1.0", "GET", "/", "map[] 0 y", "malformed request: there is more than one Host header"},
+		"GET / HTTP/1.1\r\nOrigin: z\r\nX: " + strings.Repeat("x", http.DefaultMaxHeaderBytes): {
+			one, "GET", "/", "map[Origin:[z]] 0 ", "header fields too large: the limit is 1048576 bytes",
+		},
 	} {
 		c := dial(t, addr, raw)
 		if res, _ := c.answer("GET"); res.status != http.StatusTeapot || !res.last {

@@ -136,7 +136,12 @@ func (s *Server) newFronts(gateway http.Handler) fronts {
 		full.TLSConfig = serverConfig(s.credentials)
 	}
 	plain := http1.New(full)
-	plain.Refuse = s.opts.Refuse
+	if refuse := s.opts.Refuse; refuse != nil {
+		plain.Refuse = func(w http.ResponseWriter, r *http.Request, fault error) {
+			defer s.logPanic()
+			refuse(w, r, fault)
+		}
+	}
 	return fronts{plain, full}
 }
 

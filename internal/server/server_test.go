@@ -276,13 +276,15 @@ func TestPanicsAreLogged(t *testing.T) {
 		fields string
 	}{
 		"plain":     {},
-		"not plain": {fields: "Pragma: x\r\n"},
+		"not plain": {fields: "Expect: 100-continue\r\n"},
+		"refused":   {fields: " folded\r\n"},
 		"TLS":       {files: pair(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
 			s, stop := run(t, func(http.ResponseWriter, *http.Request) { panic(secret) }, func(o *Options) {
 				o.TLS, o.Logger = tt.files, slog.New(slog.NewTextHandler(&log, nil))
+				o.Refuse = func(http.ResponseWriter, *http.Request, error) { panic(secret) }
 			})
 			c := dial(t, s, "")
 			if tt.files != (TLS{}) {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,7 +85,10 @@ func (f *front) startHTTP1(t *testing.T) {
 	f.URL = "http://" + f.Listener.Addr().String()
 	go func() { ended <- s.Serve(f.Listener) }()
 	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), f.Config.Close(), <-ended); !errors.Is(err, http.ErrServerClosed) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		// It waits for connections that linger.
+		if err := errors.Join(s.Close(), f.Config.Shutdown(ctx), <-ended); !errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
 			t.Error(err)
 		}
 	})
