@@ -20,7 +20,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Any, as an element of a list in [Options], stands for all values. It must not be used
+// Any stands for all values, as an element of a list in [Options]. It must not be used
 // with credentials, because browsers then take it literally.
 const Any = "*"
 
