@@ -82,7 +82,7 @@ $(LINTER):
 	@mv $(BIN)/golangci-lint $@
 
 .PHONY: generate
-generate: ## write every generated file anew: completions, .env.example, README's table of options
+generate: ## write every generated file anew: completions, .env.example, the table of options
 	$(GO) test ./internal/cli -run '^TestGeneratedFiles$$' -update
 
 .PHONY: completions
