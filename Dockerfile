@@ -12,11 +12,11 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     -o /tykctl ./cmd/tykctl
 
 FROM scratch
-# For backends and Redis over TLS.
+# The CAs for backends and Redis over TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /tykctl /tykctl
 COPY config.json /etc/tykctl/config.json
-# The configuration is looked for where the process starts.
+# tykctl looks for config.json in the working directory.
 WORKDIR /etc/tykctl
 USER 65532:65532
 EXPOSE 8080 9090

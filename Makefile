@@ -1,4 +1,4 @@
-# What each target does stands behind its ##; `make` alone lists them.
+# The text after ## says what a target does; `make` alone lists them.
 
 GO      ?= go
 BIN     := bin
@@ -9,7 +9,7 @@ REDIS   ?= localhost:6379
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SHARE   := $(DESTDIR)$(PREFIX)/share
-# Further flags, as in: make gen ARGS="--limit 100"
+# More flags, as in: make gen ARGS="--limit 100"
 ARGS    ?=
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -34,7 +34,7 @@ run: ## try it: the gateway with Redis, a backend, a secret and a token in one p
 build: ## build the static binary, bin/tykctl
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/tykctl ./cmd/tykctl
 
-# `make build && sudo make install` needs no Go as root: what is built is installed.
+# `make build && sudo make install` needs no Go as root: it installs what is built.
 .PHONY: install
 install: ## install the binary, completions and man pages under PREFIX=/usr/local
 	@test -x $(BIN)/tykctl || $(MAKE) --no-print-directory build
@@ -47,18 +47,18 @@ install: ## install the binary, completions and man pages under PREFIX=/usr/loca
 	$(BIN)/tykctl docs man $(SHARE)/man/man1
 
 .PHONY: test
-test: ## run all tests, with the race detector, against a real Redis
+test: ## run all tests, with the race detector and a real Redis
 	@.ci/need redis-server nginx cc
 	$(GO) test -race ./...
 
 .PHONY: bench
-bench: ## measure limiter and gateway on this machine, beside go-redis, nginx and HAProxy
+bench: ## compare limiter and gateway with go-redis, nginx and HAProxy on this machine
 	@.ci/need redis-server nginx haproxy wrk
 	@$(GO) run ./internal/bench limiter
 	@$(GO) run ./internal/bench gateway
 
 .PHONY: check
-check: fmt-check vet lint test ## everything CI checks: format, vet, lint, tests (stale generated files fail them)
+check: fmt-check vet lint test ## run what CI runs: format, vet, lint, tests (they find stale generated files)
 
 .PHONY: fmt
 fmt: $(LINTER) ## format the code
@@ -82,20 +82,20 @@ $(LINTER):
 	@mv $(BIN)/golangci-lint $@
 
 .PHONY: generate
-generate: ## write every generated file anew: completions, .env.example, README's table of options
+generate: ## rewrite the generated files: completions, .env.example, docs' table of options
 	$(GO) test ./internal/cli -run '^TestGeneratedFiles$$' -update
 
 .PHONY: completions
-completions: generate ## write the shells' completions anew
+completions: generate ## the same
 
 .PHONY: secret
 secret: ## print a fresh secret
 	@$(GO) run ./cmd/tykctl secret
 
-# The compose gateway knows its own Redis and secret; without it, a Redis on
-# this host and the shipped configuration serve.
+# In compose, the gateway knows its Redis and its secret. Without compose, this uses
+# Redis at $(REDIS) and the shipped configuration.
 .PHONY: gen
-gen: ## make a token: in compose when it runs, else in Redis at $(REDIS)
+gen: ## make a key and its token: in compose if it runs, else in Redis at REDIS=localhost:6379
 	@if [ -n "$$($(COMPOSE) ps -q --status running tykctl 2>/dev/null)" ]; then \
 		$(COMPOSE) exec -T tykctl /tykctl token gen --env $(ARGS); \
 	else \
@@ -104,19 +104,19 @@ gen: ## make a token: in compose when it runs, else in Redis at $(REDIS)
 	fi
 
 .PHONY: up
-up: own-secret ## start gateway, Redis and a backend in Docker
+up: own-secret ## start the gateway, Redis and a backend in Docker
 	$(COMPOSE) up -d --wait
 
 .PHONY: up-b
-up-b: own-secret ## the same, building the image first
+up-b: own-secret ## build the image, then the same
 	$(COMPOSE) up -d --wait --build
 
 .PHONY: down
-down: ## stop them; what Redis holds is kept
+down: ## stop them; Redis keeps its data
 	$(COMPOSE) down
 
-# .env is what compose hands to the gateway. A secret that stands there is kept,
-# unless it is the published example, with which the gateway would hide on loopback.
+# Compose passes .env to the gateway. A secret in it is kept, unless it is the published
+# example: with that the gateway would listen on loopback only.
 SECRET_NAME    := TYK_PROX_APPLICATION__TOKEN__JWT_SECRET
 EXAMPLE_SECRET := II+NZDtODCTp0eAGX0/3HNdaExOf+M1uesFHdN+IFcTD774aaeJrJIOMS4aYhi+l
 
@@ -129,5 +129,5 @@ own-secret:
 	mv .env.new .env; echo 'made a fresh secret in .env'
 
 .PHONY: clean
-clean: ## remove what was built
+clean: ## remove what make built
 	rm -rf $(BIN)

@@ -11,18 +11,14 @@ import (
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
-// nginxWith starts an nginx whose server block README shows, with its names filled
-// in, and returns its URL.
+// nginxWith starts an nginx with the server block in docs/forward-auth.md, its names
+// filled in, and returns its URL.
 func nginxWith(t *testing.T, gateway, backend string) string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(readme), "```nginx\n")
+	_, rest, _ := strings.Cut(read(t, filepath.Join(root, "docs", "forward-auth.md")), "```nginx\n")
 	block, _, found := strings.Cut(rest, "```")
 	if !found {
-		t.Fatal("README shows no block for nginx")
+		t.Fatal("docs/forward-auth.md shows no block for nginx")
 	}
 	addr := closedPort(t)
 	block = strings.NewReplacer("listen 80;", "listen "+addr+";", "tykctl:8080", gateway, "backend:80", backend).Replace(block)
@@ -51,8 +47,7 @@ func nginxWith(t *testing.T, gateway, backend string) string {
 	return "http://" + addr
 }
 
-// The block in README, under a real nginx: what the gateway decides is what clients
-// of nginx get, and what is admitted reaches the backend past the gateway.
+// That block, under a real nginx: what the gateway decides is what clients of nginx get, and what is admitted reaches the backend past the gateway.
 func TestForwardAuthWithNginx(t *testing.T) {
 	w := start(t, map[string]string{
 		"application.forward_auth":    "true",

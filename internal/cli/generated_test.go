@@ -22,7 +22,7 @@ const root = "../.."
 func TestGeneratedFiles(t *testing.T) {
 	files := map[string]string{
 		".env.example": config.EnvExample(),
-		"README.md":    readmeWithOptions(t),
+		optionsFile:    withOptions(t),
 	}
 	for file, shell := range map[string]string{
 		"tykctl.bash": "bash", "_tykctl": "zsh", "tykctl.fish": "fish", "tykctl.ps1": "powershell",
@@ -42,15 +42,18 @@ func TestGeneratedFiles(t *testing.T) {
 	}
 }
 
-// readmeWithOptions is README.md with its table of options made from the declarations.
-func readmeWithOptions(t *testing.T) string {
+// optionsFile has the table of options.
+var optionsFile = filepath.Join("docs", "configuration.md")
+
+// withOptions is that file with the table made from the declarations.
+func withOptions(t *testing.T) string {
 	t.Helper()
 	const begin, end = "<!-- options: made by `make generate` -->\n", "<!-- end of options -->"
-	text := read(t, filepath.Join(root, "README.md"))
+	text := read(t, filepath.Join(root, optionsFile))
 	head, rest, ok := strings.Cut(text, begin)
 	_, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("README.md has no place for the options, between %q and %q", begin, end)
+		t.Fatalf("%s has no place for the options, between %q and %q", optionsFile, begin, end)
 	}
 	return head + begin + strings.TrimRight(config.Reference(), "\n") + "\n" + end + tail
 }
