@@ -171,12 +171,15 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 		l.cluster = cluster
 		l.options.HashTag = true // a script's keys must lie in one slot
 	}
-	l.all = l.newGatherer()
+	node, _ := client.(*redis.Client)
+	l.all = l.newGatherer(node)
 	return l
 }
 
-func (l *Limiter) newGatherer() *gatherer {
-	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue}
+// newGatherer makes a gatherer of the callers of a server; node is nil if that is not
+// known.
+func (l *Limiter) newGatherer(node *redis.Client) *gatherer {
+	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue, pace: newPace(node)}
 }
 
 // gathererOf returns that of the server which is believed to hold key. When it is
@@ -195,7 +198,7 @@ func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
 	if g, known := l.nodes.Load(node); known {
 		return g.(*gatherer)
 	}
-	g, _ := l.nodes.LoadOrStore(node, l.newGatherer())
+	g, _ := l.nodes.LoadOrStore(node, l.newGatherer(node))
 	return g.(*gatherer)
 }
 
