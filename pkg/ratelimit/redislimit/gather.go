@@ -156,12 +156,13 @@ func until(deadline time.Time) time.Duration {
 }
 
 // enter returns nil to a caller that may send, and must then leave; the others
-// are queued.
+// are queued. Nobody sends alone to a slow Redis: what is left of a caller's time may be
+// less than a round trip, and would cost the connection.
 func (g *gatherer) enter(q question, n int64) (*waiter, error) {
 	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.inFlight == 0 {
+	if g.inFlight == 0 && !g.slow() {
 		g.inFlight, g.begun = 1, now
 		return nil, nil
 	}

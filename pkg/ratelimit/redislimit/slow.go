@@ -77,10 +77,11 @@ func answered(err error) bool {
 	return err == nil || said || errors.Is(err, ErrReply) || errors.Is(err, ErrWindow)
 }
 
-func (p *pace) slow() bool { return p.steady && p.latency > slowFrom && p.most > maxInFlight }
+// slow reports whether exchanges are sent as to a Redis that is slow.
+func (p *pace) slow() bool { return p.latency > slowFrom && p.most > maxInFlight }
 
 func (p *pace) places() int {
-	if p.slow() {
+	if p.slow() && p.steady {
 		return p.most
 	}
 	return maxInFlight
@@ -98,10 +99,10 @@ func (g *gatherer) interval() time.Duration {
 // further sends those who wait in a further exchange, if it is time and there is room.
 // It is called with the lock held.
 func (g *gatherer) further(now time.Time) {
-	if len(g.waiting) == 0 || g.inFlight+g.opening >= g.places() || now.Sub(g.begun) < g.interval() {
+	if len(g.waiting) == 0 || g.inFlight > 0 && (g.inFlight+g.opening >= g.places() || now.Sub(g.begun) < g.interval()) {
 		return
 	}
-	if g.slow() && !g.connected() {
+	if g.inFlight > 0 && g.slow() && !g.connected() {
 		if !now.Before(g.mayOpen) {
 			g.mayOpen = now.Add(g.interval())
 			g.opening++
