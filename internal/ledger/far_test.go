@@ -35,7 +35,7 @@ func TestARedisFarAway(t *testing.T) {
 	callers.Go(func() { l.Watch(ctx) })
 
 	var served, failed atomic.Int64 // served since the last failure
-	late := time.After(30 * time.Second)
+	late := time.After(60 * time.Second)
 	come := time.NewTicker(5 * time.Millisecond)
 	defer come.Stop()
 	until := func(what string, so func() bool) {

@@ -284,7 +284,12 @@ func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit rateli
 	taking := &call{question: question{key: key, limit: limit}, n: 1, trial: true}
 	comparing := &call{question: question{key: key, limit: limit, guard: guard, guarded: true}, trial: true}
 	forgetting := &call{question: question{key: key, limit: limit}, reset: true, trial: true}
-	l.settle(ctx, l.gathererOf(ctx, key).clock, []*call{taking, comparing, forgetting})
+	calls := []*call{taking, comparing, forgetting}
+	g := l.gathererOf(ctx, key)
+	l.settle(ctx, g.clock, calls)
+	g.mu.Lock()
+	g.heard(calls, l.options.Timeout)
+	g.mu.Unlock()
 	return cmp.Or(taking.err, comparing.err)
 }
 

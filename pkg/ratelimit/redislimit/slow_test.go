@@ -74,3 +74,42 @@ func TestSlowButSteady(t *testing.T) {
 		})
 	}
 }
+
+// When a slow Redis says nothing any more, no connection is opened, and there is soon no
+// more room for exchanges than with a fast one.
+func TestASlowRedisHangs(t *testing.T) {
+	t.Parallel()
+	const timeout, conns = time.Second, 12
+	wire := redistest.StartWire(t, redistest.Start(t).Addr)
+	limiter := New(farClient(t, wire, timeout, conns), Options{Timeout: timeout})
+	g := limiter.all
+	mustTake(t, limiter, "warm", ratelimit.Limit{Permits: 1, Window: century}, 1)
+	wire.Delay(100 * time.Millisecond)
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	come := time.NewTicker(2 * time.Millisecond)
+	defer come.Stop()
+	late := time.After(60 * time.Second)
+	until := func(what string, so func() bool) {
+		t.Helper()
+		for i, ok := 0, false; !ok; i++ {
+			callers.Go(func() {
+				_, _ = limiter.Take(t.Context(), fmt.Sprint(i%10), ratelimit.Limit{Permits: 1_000_000, Window: century}, 1)
+			})
+			select {
+			case <-late:
+				t.Fatalf("never %s", what)
+			case <-come.C:
+			}
+			g.mu.Lock()
+			if n := g.inFlight + g.opening; n > conns {
+				t.Errorf("%d exchanges and connections under way, want no more than %d", n, conns)
+			}
+			ok = so()
+			g.mu.Unlock()
+		}
+	}
+	until("more exchanges than with a fast Redis", func() bool { return g.inFlight > maxInFlight })
+	wire.Hang()
+	until("so few again", func() bool { return !g.steady && g.inFlight <= maxInFlight && g.opening == 0 })
+}
