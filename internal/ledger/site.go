@@ -167,6 +167,7 @@ func (s *site) load(ctx context.Context) ([]redis.ClusterSlot, error) {
 	s.nodes.Range(func(client, n any) bool {
 		if n := n.(*clusterNode); n.retire(!masters[n.addr]) {
 			s.nodes.Delete(client)
+			s.limiter.Forget(client.(*redis.Client))
 		}
 		return true
 	})

@@ -149,7 +149,7 @@ type Limiter struct {
 
 	all *gatherer // of a single server's callers
 	// Of a Cluster's: by node, so that one that is slow does not hold up callers of
-	// the others. Nodes that leave stay here, a few bytes each.
+	// the others.
 	cluster *redis.ClusterClient
 	located atomic.Bool // the Cluster's nodes are known
 	nodes   sync.Map    // *redis.Client → *gatherer
@@ -212,6 +212,11 @@ func (l *Limiter) locate(ctx context.Context, deadline time.Time, key string) *g
 	}
 	return l.gathererOf(ctx, key)
 }
+
+// Forget drops what is remembered of a Cluster's node, which should be done once it has
+// left the Cluster: the limiter cannot know, and would keep its client for good. Callers
+// under way are not concerned, and the node may come back.
+func (l *Limiter) Forget(node *redis.Client) { l.nodes.Delete(node) }
 
 // Take implements [ratelimit.Limiter]. Beside that contract's errors, its own
 // wrap the error of Redis (redis.Error), the network or the context, or
