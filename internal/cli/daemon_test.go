@@ -32,13 +32,22 @@ type daemon struct {
 	jwt     string
 	cmd     *exec.Cmd
 	metrics string
+	config  string // its file
 }
 
 // startDaemon runs serve with stderr as its log. through, if any, is what executes it.
 func startDaemon(t *testing.T, stderr *os.File, through ...string) *daemon {
 	t.Helper()
 	store := redistest.Start(t)
-	d := &daemon{world: &world{t: t, redis: store, backend: newBackend(t), log: &lines{}}}
+	d := startDaemonOn(t, map[string]any{"addr": store.Addr}, stderr, through...)
+	d.redis = store
+	return d
+}
+
+// startDaemonOn is startDaemon with a Redis that is there already.
+func startDaemonOn(t *testing.T, redis map[string]any, stderr *os.File, through ...string) *daemon {
+	t.Helper()
+	d := &daemon{world: &world{t: t, backend: newBackend(t), log: &lines{}}}
 	_, port, _ := net.SplitHostPort(closedPort(t))
 	_, side, _ := net.SplitHostPort(closedPort(t))
 	d.url, d.metrics = "http://127.0.0.1:"+port, "http://127.0.0.1:"+side+"/metrics"
@@ -48,7 +57,7 @@ func startDaemon(t *testing.T, stderr *os.File, through ...string) *daemon {
 			"token": map[string]any{"jwt_secret": testSecret},
 		},
 		"monitoring": map[string]any{"ip": "127.0.0.1", "port": json.Number(side)},
-		"redis":      map[string]any{"addr": store.Addr},
+		"redis":      redis,
 		"server":     map[string]any{"drain_delay": "0s"},
 	}
 	text, err := json.Marshal(cfg)
@@ -59,15 +68,8 @@ func startDaemon(t *testing.T, stderr *os.File, through ...string) *daemon {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	made, err := program(t, "token", "gen", "--config", file, "--routes", "/**", "--limit", "1000000", "-o", "json").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var key issued
-	if err := json.Unmarshal(made, &key); err != nil {
-		t.Fatal(err)
-	}
-	d.jwt = key.JWT
+	d.config = file
+	d.jwt = d.issue().JWT
 
 	d.cmd = program(t, "serve", "--config", file)
 	if through != nil {
@@ -94,6 +96,20 @@ func startDaemon(t *testing.T, stderr *os.File, through ...string) *daemon {
 		return res.StatusCode == http.StatusOK
 	})
 	return d
+}
+
+// issue makes a key with `tykctl token gen`.
+func (d *daemon) issue() issued {
+	d.t.Helper()
+	made, err := program(d.t, "token", "gen", "--config", d.config, "--routes", "/**", "--limit", "1000000", "-o", "json").Output()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var key issued
+	if err := json.Unmarshal(made, &key); err != nil {
+		d.t.Fatal(err)
+	}
+	return key
 }
 
 // many makes requests, each with a long line in the log, and wants 200 for all.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,6 +165,9 @@ func judgeServer(s ledger.Server) finding {
 func judgeTopology(f ledger.Facts, redis config.Redis) finding {
 	const check = "topology"
 	switch {
+	case f.Cluster && slices.ContainsFunc(f.Servers, func(s ledger.Server) bool { return s.FullCoverage }):
+		return warn(check, fmt.Sprintf("a Cluster; masters: %d. cluster-require-full-coverage is yes: while one master is gone and no replica has taken its place, keys on all masters get 503", len(f.Servers)),
+			"set cluster-require-full-coverage to no on every node, by CONFIG SET and in redis.conf")
 	case f.Cluster:
 		return ok(check, fmt.Sprintf("a Cluster; masters: %d", len(f.Servers)))
 	case len(f.Servers) == 1 && f.Servers[0].Mode == "cluster":

@@ -198,3 +198,10 @@ func (l *Ledger) Reset(ctx context.Context, apiKey string, limit ratelimit.Limit
 func (l *Ledger) budget(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, l.opts.Timeout)
 }
+
+// trialBudget bounds an exchange that no request waits for, and that may have to open a
+// connection to a server far away. With an open connection the client ends it after
+// Options.Timeout, as it does a request's.
+func (l *Ledger) trialBudget(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.opts.opening())
+}

@@ -53,3 +53,11 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("told of %v, want %v", told, want)
 	}
 }
+
+// Every exchange with Redis passes through here.
+func TestAnAnswerIsReportedWithoutAllocating(t *testing.T) {
+	n := &node{}
+	if allocs := testing.AllocsPerRun(100, func() { n.report(nil) }); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -85,6 +85,10 @@ func (noEvents) Denied()      {}
 func (noEvents) Tripped(bool) {}
 func (noEvents) Alone(bool)   {}
 
+// opening is how long an exchange may take that begins with opening a connection: its
+// greeting is a round trip more.
+func (o Options) opening() time.Duration { return maxDial + 2*o.Timeout }
+
 // universal are the options that clients of all kinds share. The Dialer is set.
 func universal(o Options) *redis.UniversalOptions {
 	u := &redis.UniversalOptions{
@@ -108,6 +112,7 @@ func universal(o Options) *redis.UniversalOptions {
 		WriteTimeout:          o.Timeout,
 		PoolTimeout:           o.Timeout,
 		PoolSize:              o.Connections,
+		PipelinePoolSize:      -1, // one pool for all: a connection that is open does for any exchange
 		ContextTimeoutEnabled: true,
 
 		// Neither is of use here, and each costs every new connection a round trip.

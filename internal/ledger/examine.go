@@ -35,6 +35,9 @@ type Server struct {
 	MaxMemory   int64  // bytes; 0 is no bound
 	Eviction    string // maxmemory-policy
 	Persistence Persistence
+	// FullCoverage says that a Cluster's node refuses its own keys as well while some of
+	// the others' are served by nobody: cluster-require-full-coverage.
+	FullCoverage bool
 }
 
 // Persistence is how a server keeps its data.
@@ -141,5 +144,9 @@ func askServer(ctx context.Context, node redis.Cmdable, addr string) Server {
 	saves, err := node.ConfigGet(ctx, "save").Result()
 	p.Snapshots = saves["save"]
 	p.Known = p.AppendLog || err == nil
+	if s.Mode == "cluster" {
+		coverage, _ := node.ConfigGet(ctx, "cluster-require-full-coverage").Result() // "" where CONFIG may not be asked
+		s.FullCoverage = coverage["cluster-require-full-coverage"] == "yes"
+	}
 	return s
 }

@@ -53,8 +53,14 @@ func TestExamineCluster(t *testing.T) {
 	if len(f.Servers) != 1 || !strings.HasSuffix(server.Addr, f.Servers[0].Addr) || f.Servers[0].Mode != "cluster" {
 		t.Errorf("servers: %+v", f.Servers)
 	}
-	if f.Denied != nil || f.Refuses != "" || f.Latency <= 0 {
+	if f.Denied != nil || f.Refuses != "" || f.Latency <= 0 || !f.Servers[0].FullCoverage {
 		t.Errorf("%+v", f)
+	}
+	if err := server.Client(t).ConfigSet(t.Context(), "cluster-require-full-coverage", "no").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = open(t, server, options).Examine(t.Context()); err != nil || f.Servers[0].FullCoverage {
+		t.Errorf("%+v, %v", f, err)
 	}
 }
 
@@ -125,6 +131,53 @@ func TestRights(t *testing.T) {
 		}
 		if !slices.ContainsFunc(got, func(what string) bool { return strings.HasPrefix(what, missed) }) {
 			t.Errorf("without %s: denied %q", right, got)
+		}
+	}
+}
+
+// A Cluster's user needs more, which is asked for once Redis is known to be a Cluster.
+func TestClusterRights(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	setUser := func(rules ...string) {
+		t.Helper()
+		args := []any{"ACL", "SETUSER", "gateway", "reset", "on", ">pass"}
+		for _, r := range rules {
+			args = append(args, r)
+		}
+		for _, node := range cluster.Nodes {
+			if err := node.Client(t).Do(t.Context(), args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	book := func() *Ledger { // by one seed, so that it has to find out
+		return open(t, cluster.Nodes[0], func(o *Options) { o.Username, o.Password = "gateway", "pass" })
+	}
+	setUser()
+	l := book()
+	if _, err := l.Examine(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	needed := strings.Fields(l.Rights())
+	setUser(needed...)
+	if f, err := book().Examine(t.Context()); err != nil || f.Denied != nil {
+		t.Errorf("denied %q, %v, with %s", f.Denied, err, l.Rights())
+	}
+	if err := life(t, book()); err != nil {
+		t.Errorf("with %s: %v", l.Rights(), err)
+	}
+	for _, tt := range []struct{ right, missed string }{
+		{"+cluster|slots", "CLUSTER SLOTS"}, {"+cluster|info", "CLUSTER INFO"}, {"+asking", "ASKING"},
+	} {
+		without := slices.DeleteFunc(slices.Clone(needed), func(r string) bool { return r == tt.right })
+		if len(without) != len(needed)-1 {
+			t.Errorf("%s is not asked for in %s", tt.right, l.Rights())
+		}
+		setUser(without...)
+		f, err := book().Examine(t.Context())
+		if want := []string{tt.missed}; err != nil || !slices.Equal(f.Denied, want) {
+			t.Errorf("without %s: denied %q, %v; want %q", tt.right, f.Denied, err, want)
 		}
 	}
 }

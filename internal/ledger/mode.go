@@ -31,20 +31,37 @@ func (o Options) cluster() (cluster, known bool) {
 func (l *Ledger) at() *site { return l.site.Load() }
 
 // find learns whether Redis is a Cluster, unless that is known. Names depend on it, so
-// nothing is read or written before. Cost: one round trip, once.
+// nothing is read or written before. The question outlives the caller's time, which may
+// not do for opening a connection as well. Cost: one round trip, once.
 func (l *Ledger) find(ctx context.Context) error {
 	if l.found.Load() {
 		return nil
 	}
 	select {
 	case l.finding <- struct{}{}:
-		defer func() { <-l.finding }()
 	case <-ctx.Done():
 		return l.fault("", ctx.Err())
 	}
+	told := make(chan error, 1)
+	go func() {
+		defer func() { <-l.finding }()
+		told <- l.askMode(context.WithoutCancel(ctx))
+	}()
+	select {
+	case err := <-told:
+		return err
+	case <-ctx.Done():
+		return l.fault("", ctx.Err())
+	}
+}
+
+// askMode is called with l.finding held.
+func (l *Ledger) askMode(ctx context.Context) error {
 	if l.found.Load() {
 		return nil
 	}
+	ctx, cancel := l.trialBudget(ctx)
+	defer cancel()
 	start := l.now()
 	cluster, err := isCluster(ctx, l.at().client)
 	l.observe("mode", start, err)

@@ -47,10 +47,17 @@ var (
 		{"TIME"},
 		{"SCAN", 0, "COUNT", 1},
 	}
+	// What a Cluster's nodes are asked besides, replicas too: for the map of slots, and
+	// for a key that is on its way to another node.
+	clusterRights = [][]any{
+		{"CLUSTER", "SLOTS"},
+		{"CLUSTER", "INFO"},
+		{"ASKING"},
+	}
 )
 
 // Rights are the rules that give a user of Redis all that is needed of it, as
-// ACL SETUSER takes them.
+// ACL SETUSER takes them. They are a Cluster's once Redis is known to be one.
 func (l *Ledger) Rights() string {
 	rules := []string{"~" + l.opts.Prefix + "*", "~rate_*"}
 	commands := map[string]bool{"eval": true, "evalsha": true}
@@ -59,6 +66,15 @@ func (l *Ledger) Rights() string {
 	}
 	for _, r := range otherRights {
 		commands[strings.ToLower(r[0].(string))] = true
+	}
+	if l.at().cluster != nil {
+		for _, r := range clusterRights {
+			name := r[0].(string)
+			if len(r) > 1 {
+				name += "|" + r[1].(string)
+			}
+			commands[strings.ToLower(name)] = true
+		}
 	}
 	for command := range commands {
 		rules = append(rules, "+"+command)
@@ -81,6 +97,9 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	var what []string
 	try := func(on string, args ...any) {
 		text := args[0].(string)
+		if text == "CLUSTER" {
+			text += " " + args[1].(string)
+		}
 		if on != "" {
 			text += " on " + on[:strings.LastIndex(on, nobody)] + "*"
 		}
@@ -89,6 +108,11 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	}
 	for _, args := range otherRights {
 		try("", args...)
+	}
+	if l.at().cluster != nil {
+		for _, args := range clusterRights {
+			try("", args...)
+		}
 	}
 	for _, r := range recordRights {
 		try(record, append([]any{r.command, record}, r.args...)...)
@@ -105,6 +129,10 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	for i, cmd := range tried {
 		switch k := kind(cmd.Err()); k {
 		case "noperm":
+			if strings.Contains(cmd.Err().Error(), "'cluster|slots'") { // then no other command gets anywhere
+				f.Denied = []string{"CLUSTER SLOTS"}
+				return
+			}
 			f.Denied = append(f.Denied, what[i])
 		case "", "reply", "canceled", "timeout", "connection":
 		default:

@@ -167,6 +167,7 @@ func (s *site) load(ctx context.Context) ([]redis.ClusterSlot, error) {
 	s.nodes.Range(func(client, n any) bool {
 		if n := n.(*clusterNode); n.retire(!masters[n.addr]) {
 			s.nodes.Delete(client)
+			s.limiter.Forget(client.(*redis.Client))
 		}
 		return true
 	})
@@ -192,7 +193,7 @@ func (n *clusterNode) retire(yes bool) (forget bool) {
 // again, so that their breakers close without a request that tries. (One server's is
 // closed by any sign of life.)
 func (l *Ledger) recheck(ctx context.Context) {
-	ctx, cancel := l.budget(ctx)
+	ctx, cancel := l.trialBudget(ctx)
 	defer cancel()
 	var asked sync.WaitGroup
 	l.at().nodes.Range(func(_, n any) bool {

@@ -48,7 +48,7 @@ type topology struct {
 func newTopology(o Options) *topology {
 	return &topology{
 		seeds:  o.Addrs,
-		bound:  maxDial + 2*o.Timeout, // a new connection's greeting is a round trip more
+		bound:  o.opening(),
 		asking: make(map[string]*redis.Client),
 		ask: func(addr string) *redis.Client {
 			u := universal(o)

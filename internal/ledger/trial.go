@@ -47,7 +47,7 @@ func (l *Ledger) trial(ctx context.Context) (all, part error) {
 }
 
 func (l *Ledger) try(ctx context.Context, key string) error {
-	ctx, cancel := l.budget(ctx)
+	ctx, cancel := l.trialBudget(ctx)
 	defer cancel()
 	limit := ratelimit.Limit{Algorithm: l.opts.DefaultLimit.Algorithm, Permits: 1000, Window: time.Second}
 	start := l.now()
@@ -65,7 +65,7 @@ func (l *Ledger) try(ctx context.Context, key string) error {
 
 // trialKeys has a key for each master.
 func (l *Ledger) trialKeys(ctx context.Context) ([]string, error) {
-	ctx, cancel := l.budget(ctx) // the client may have to ask the nodes who they are
+	ctx, cancel := l.trialBudget(ctx) // the client may have to ask the nodes who they are
 	defer cancel()
 	if err := l.find(ctx); err != nil {
 		return nil, err

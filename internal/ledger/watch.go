@@ -24,7 +24,7 @@ type state struct {
 // can be keys to serve; else it is the reason why the gateway cannot serve. In a
 // Cluster it is nil while one of the masters does: the others' keys would fare no
 // better at another gateway. It asks nobody: the answer is that of the last look, at
-// most half a second ago (plus the time-out, when Redis hangs).
+// most half a second ago (plus the time that the look takes, when Redis hangs).
 func (l *Ledger) Ready() error {
 	last := l.state.last.Load()
 	if last == nil {

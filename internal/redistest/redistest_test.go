@@ -5,6 +5,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -156,4 +157,30 @@ type recorder struct {
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.message = fmt.Sprintf(format, args...)
 	runtime.Goexit()
+}
+
+// A wire is long, not narrow: what was sent close together takes the way once.
+func TestWireDelaysRepliesSideBySide(t *testing.T) {
+	t.Parallel()
+	wire := StartWire(t, Start(t).Addr)
+	conn, err := net.Dial("tcp", wire.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	const replies, delay = 20, 500 * time.Millisecond
+	wire.Delay(delay)
+	begun := time.Now()
+	for range replies { // far enough apart to be replies of their own
+		if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, replies*len("+PONG\r\n"))); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took < delay || took > replies*delay {
+		t.Errorf("%d replies took %v, each was delayed by %v", replies, took, delay)
+	}
 }

@@ -3,8 +3,10 @@
 package redistest
 
 import (
+	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,7 +49,8 @@ func StartWire(t testing.TB, target string) *Wire {
 	return w
 }
 
-// Delay holds every reply back for so long.
+// Delay makes the way back longer: each reply arrives so long after it was sent, in
+// order. Replies that were sent close together arrive close together.
 func (w *Wire) Delay(d time.Duration) { w.delay.Store(int64(d)) }
 
 // Cut ends the connection in the middle of one reply in n, at random; 0 of none.
@@ -110,11 +113,52 @@ func (w *Wire) connect(client net.Conn) {
 	}
 	defer func() { _ = server.Close() }()
 	w.pumps.Go(func() { w.pump(server, client, func(p []byte) (int, bool) { return len(p), true }); _ = server.Close() })
-	w.pump(client, server, w.spoil)
+	late := &lateWriter{w: w, to: client, queue: make(chan lateReply, 1024), broken: make(chan struct{})}
+	w.pumps.Go(late.deliver)
+	w.pump(late, server, func(p []byte) (int, bool) { return len(p), true })
+	close(late.queue)
+	<-late.broken
+}
+
+// A lateReply is on its way back.
+type lateReply struct {
+	text []byte
+	due  time.Time
+}
+
+// A lateWriter takes replies as they are sent, and delivers each when it is due.
+type lateWriter struct {
+	w      *Wire
+	to     net.Conn
+	queue  chan lateReply
+	broken chan struct{} // closed when nothing is delivered any more
+}
+
+func (l *lateWriter) Write(p []byte) (int, error) {
+	reply := lateReply{slices.Clone(p), time.Now().Add(time.Duration(l.w.delay.Load()))}
+	select {
+	case l.queue <- reply:
+		return len(p), nil
+	case <-l.broken:
+		return 0, net.ErrClosed
+	}
+}
+
+func (l *lateWriter) deliver() {
+	defer func() { close(l.broken); _ = l.to.Close() }()
+	for reply := range l.queue {
+		if d := time.Until(reply.due); d > 0 {
+			<-time.After(d)
+		}
+		n, goOn := l.w.spoil(reply.text)
+		if _, err := l.to.Write(reply.text[:n]); err != nil || !goOn {
+			return
+		}
+	}
 }
 
 // pump copies until either end is gone, or spoil says that this is the end.
-func (w *Wire) pump(to, from net.Conn, spoil func([]byte) (n int, goOn bool)) {
+func (w *Wire) pump(to io.Writer, from net.Conn, spoil func([]byte) (n int, goOn bool)) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -135,9 +179,6 @@ func (w *Wire) spoil(reply []byte) (int, bool) {
 	if w.hung.Load() {
 		<-w.ended
 		return 0, false
-	}
-	if d := time.Duration(w.delay.Load()); d > 0 {
-		<-time.After(d)
 	}
 	if hit(w.garble.Load()) {
 		w.spoiled.Add(1)

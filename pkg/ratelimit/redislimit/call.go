@@ -104,6 +104,7 @@ type call struct {
 	// What became of it.
 	reply answer
 	err   error
+	took  time.Duration // the last round trip, if this was the first of its calls
 }
 
 // An answer is a reply of a script that has passed every check.

@@ -69,3 +69,23 @@ func TestClusterKeepsCountWhileASlotMoves(t *testing.T) {
 		}
 	}
 }
+
+func TestANodeIsForgotten(t *testing.T) {
+	t.Parallel()
+	client := redistest.StartCluster(t).Client(t)
+	limiter := New(client, Options{})
+	known := func() (n int) {
+		limiter.nodes.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	mustTake(t, limiter, "k", limits[ratelimit.FixedWindow], 1)
+	node, err := client.MasterForKey(t.Context(), "{k}")
+	if err != nil || known() != 1 {
+		t.Fatalf("%d nodes, %v", known(), err)
+	}
+	limiter.Forget(node)
+	if n := known(); n != 0 {
+		t.Errorf("%d nodes are remembered", n)
+	}
+	mustTake(t, limiter, "k", limits[ratelimit.FixedWindow], 1)
+}

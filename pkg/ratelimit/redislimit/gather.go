@@ -18,7 +18,8 @@ import (
 var ErrBusy = errors.New("redislimit: too many callers wait")
 
 const (
-	// maxInFlight bounds the exchanges that a gatherer has under way.
+	// maxInFlight bounds the exchanges that a gatherer has under way, unless Redis is
+	// slow but steady; see pace.
 	maxInFlight = 4
 	// overdue is after how long an exchange counts as slow: callers who come later do
 	// not wait for it. Until then they meet, which is what makes them cheap.
@@ -39,13 +40,14 @@ const (
 // does waits until it returns; then all who wait go out together, those with the
 // same question as one call. So nobody waits for company: a lonely caller pays
 // nothing, and the busier Redis is, the more callers share a trip. An exchange that
-// is slow does not hold up the rest: the next caller sends those who wait beside it.
+// is slow does not hold up the rest: a later caller sends those who wait beside it.
 type gatherer struct {
 	limiter *Limiter // which sends
 	clock   *clock
 
-	overdue  time.Duration
-	mu       sync.Mutex
+	overdue time.Duration
+	mu      sync.Mutex
+	pace
 	inFlight int
 	begun    time.Time // when the last exchange was sent
 	waiting  []*waiter
@@ -66,7 +68,8 @@ type waiter struct {
 	n     int64
 	state atomic.Int32
 	done  chan struct{} // has room for one, so that waking never waits
-	timer *time.Timer   // of the deadline
+	timer *time.Timer   // of the deadline, or of what to do before
+	pause time.Duration // before it looks around
 
 	call  *call // what it became part of, to be read once it is done
 	ahead int64 // permits that callers before it ask for in the same call
@@ -75,7 +78,7 @@ type waiter struct {
 const (
 	queued int32 = iota
 	sent         // its permits may be taken, whether it stays or not
-	left         // by its context's end; nothing was sent for it
+	gone         // by its context's end; nothing was sent for it
 )
 
 var waiters = sync.Pool{New: func() any {
@@ -96,17 +99,18 @@ func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n in
 		return Outcome{}, err
 	}
 	if w == nil {
-		defer g.leave()
+		c := &call{question: q, n: n}
+		calls := []*call{c}
+		defer g.leave(calls)
 		if !deadline.IsZero() {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
 			defer cancel()
 		}
-		c := &call{question: q, n: n}
-		g.limiter.settle(ctx, g.clock, []*call{c})
+		g.limiter.settle(ctx, g.clock, calls)
 		return c.outcome(0, n)
 	}
-	if err := w.wait(ctx, deadline); err != nil {
+	if err := g.wait(ctx, deadline, w); err != nil {
 		return Outcome{}, fmt.Errorf("redislimit: %w", err)
 	}
 	o, err := w.call.outcome(w.ahead, n)
@@ -117,24 +121,29 @@ func (g *gatherer) ask(ctx context.Context, deadline time.Time, q question, n in
 
 // wait returns when the call that w became part of is done. On an error w must not
 // be used again: whoever sends may still hold it.
-func (w *waiter) wait(ctx context.Context, deadline time.Time) (err error) {
-	w.timer.Reset(min(patience, until(deadline))) // a context of its own would cost eight allocations
+func (g *gatherer) wait(ctx context.Context, deadline time.Time, w *waiter) (err error) {
+	w.timer.Reset(min(w.pause, until(deadline))) // a context of its own would cost eight allocations
 	defer w.timer.Stop()
 	select {
 	case <-w.done:
 		return nil
 	case <-w.timer.C:
 	}
-	w.timer.Reset(until(deadline))
-	select {
-	case <-w.done:
-		return nil
-	case <-w.timer.C:
-		err = context.DeadlineExceeded
-	case <-ctx.Done():
-		err = context.Cause(ctx)
+	for err == nil {
+		pause, left := g.nudge(w), until(deadline)
+		w.timer.Reset(min(pause, left))
+		select {
+		case <-w.done:
+			return nil
+		case <-w.timer.C:
+			if left <= pause {
+				err = context.DeadlineExceeded
+			}
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 	}
-	w.state.CompareAndSwap(queued, left)
+	w.state.CompareAndSwap(queued, gone)
 	return err
 }
 
@@ -147,12 +156,13 @@ func until(deadline time.Time) time.Duration {
 }
 
 // enter returns nil to a caller that may send, and must then leave; the others
-// are queued.
+// are queued. Nobody sends alone to a slow Redis: what is left of a caller's time may be
+// less than a round trip, and would cost the connection.
 func (g *gatherer) enter(q question, n int64) (*waiter, error) {
 	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.inFlight == 0 {
+	if g.inFlight == 0 && !g.slow() {
 		g.inFlight, g.begun = 1, now
 		return nil, nil
 	}
@@ -163,16 +173,14 @@ func (g *gatherer) enter(q question, n int64) (*waiter, error) {
 	w.question, w.n = q, n
 	w.state.Store(queued)
 	g.waiting = append(g.waiting, w)
-	if g.inFlight < maxInFlight && now.Sub(g.begun) >= g.overdue {
-		g.inFlight++
-		go g.flush(g.batch(nil))
-	}
+	g.further(now)
+	w.pause = min(patience, g.pause(now))
 	return w, nil
 }
 
 // leave gives the place of an exchange that has returned to those who wait.
-func (g *gatherer) leave() {
-	if batch := g.next(nil); batch != nil {
+func (g *gatherer) leave(calls []*call) {
+	if batch := g.next(nil, calls); batch != nil {
 		go g.flush(batch)
 	}
 }
@@ -180,18 +188,23 @@ func (g *gatherer) leave() {
 // flush sends those who wait until nobody does.
 func (g *gatherer) flush(batch []*waiter) {
 	for batch != nil {
-		g.exchange(batch)
+		calls := g.exchange(batch)
 		runtime.Gosched()
-		batch = g.next(batch)
+		batch = g.next(batch, calls)
 	}
 }
 
 // next takes the callers of the next exchange off the queue, into the memory of
-// the last one. With nobody waiting it gives the place up and returns nil.
-func (g *gatherer) next(batch []*waiter) []*waiter {
+// the last one, which was of these calls. With nobody waiting it gives the place up and
+// returns nil; and so where there is no room for the place any longer, or where
+// another exchange has just been sent and Redis is slow.
+func (g *gatherer) next(batch []*waiter, calls []*call) []*waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
+	if len(calls) > 0 {
+		g.heard(calls, g.limiter.options.Timeout)
+	}
+	if len(g.waiting) == 0 || g.inFlight > g.places() || g.crowded() {
 		g.inFlight--
 		return nil
 	}
@@ -209,7 +222,8 @@ func (g *gatherer) batch(batch []*waiter) []*waiter {
 	return batch
 }
 
-func (g *gatherer) exchange(batch []*waiter) {
+// exchange makes the calls of those in the batch who have stayed.
+func (g *gatherer) exchange(batch []*waiter) []*call {
 	calls := gather(batch)
 	if len(calls) > 0 {
 		ctx, cancel := g.context()
@@ -222,6 +236,7 @@ func (g *gatherer) exchange(batch []*waiter) {
 			w.done <- struct{}{}
 		}
 	}
+	return calls
 }
 
 // gather makes one call of each question, in the order of arrival.

@@ -88,7 +88,7 @@ func newCrowd(t *testing.T) *crowd {
 		defer c.mu.Unlock()
 		c.exchanges = append(c.exchanges, x)
 	}})
-	c.all.overdue = 0
+	c.all.overdue, c.all.most = 0, maxInFlight
 	return c
 }
 
@@ -240,7 +240,7 @@ func TestACallerWaitsNoLongerThanItMay(t *testing.T) {
 }
 
 func TestTheQueueIsBounded(t *testing.T) {
-	g := &gatherer{limiter: new(Limiter), inFlight: maxInFlight}
+	g := &gatherer{limiter: new(Limiter), inFlight: maxInFlight, pace: newPace(nil)}
 	for i := range maxWaiting {
 		if _, err := g.enter(question{}, 1); err != nil {
 			t.Fatalf("caller %d: %v", i, err)
@@ -250,7 +250,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 		t.Errorf("one more: %v, want ErrBusy", err)
 	}
 	taken := 0
-	for batch := g.next(nil); batch != nil; batch = g.next(batch) {
+	for batch := g.next(nil, nil); batch != nil; batch = g.next(batch, nil) {
 		if len(batch) > maxBatch {
 			t.Fatalf("a batch of %d", len(batch))
 		}
@@ -348,7 +348,8 @@ func TestAPromptAnswerAsksForNoContextsEnd(t *testing.T) {
 	}
 	w := waiters.Get().(*waiter)
 	w.done <- struct{}{}
-	if err := w.wait(ctx, time.Time{}); err != nil {
+	w.pause = patience
+	if err := limiter.all.wait(ctx, time.Time{}, w); err != nil {
 		t.Errorf("a caller who waited: %v", err)
 	}
 }

@@ -148,7 +148,7 @@ type Limiter struct {
 
 	all *gatherer // of a single server's callers
 	// Of a Cluster's: by node, so that one that is slow does not hold up callers of
-	// the others. Nodes that leave stay here, a few bytes each.
+	// the others.
 	cluster *redis.ClusterClient
 	located atomic.Bool // the Cluster's nodes are known
 	nodes   sync.Map    // *redis.Client → *gatherer
@@ -170,12 +170,15 @@ func New(client redis.UniversalClient, o Options) *Limiter {
 		l.cluster = cluster
 		l.options.HashTag = true // a script's keys must lie in one slot
 	}
-	l.all = l.newGatherer()
+	node, _ := client.(*redis.Client)
+	l.all = l.newGatherer(node)
 	return l
 }
 
-func (l *Limiter) newGatherer() *gatherer {
-	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue}
+// newGatherer makes a gatherer of the callers of a server; node is nil if that is not
+// known.
+func (l *Limiter) newGatherer(node *redis.Client) *gatherer {
+	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue, pace: newPace(node)}
 }
 
 // gathererOf returns the gatherer of the server that is believed to hold key. If
@@ -194,7 +197,7 @@ func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
 	if g, known := l.nodes.Load(node); known {
 		return g.(*gatherer)
 	}
-	g, _ := l.nodes.LoadOrStore(node, l.newGatherer())
+	g, _ := l.nodes.LoadOrStore(node, l.newGatherer(node))
 	return g.(*gatherer)
 }
 
@@ -208,6 +211,11 @@ func (l *Limiter) locate(ctx context.Context, deadline time.Time, key string) *g
 	}
 	return l.gathererOf(ctx, key)
 }
+
+// Forget drops what the limiter remembers of a node that has left the Cluster. The
+// limiter cannot know when one leaves, and would keep its client for good. Calls under
+// way are not affected, and the node may come back.
+func (l *Limiter) Forget(node *redis.Client) { l.nodes.Delete(node) }
 
 // Take implements [ratelimit.Limiter]. Its other errors wrap an error of Redis
 // (redis.Error), of the network or of the context, or [ErrReply], [ErrWindow] or
@@ -280,7 +288,12 @@ func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit rateli
 	taking := &call{question: question{key: key, limit: limit}, n: 1, trial: true}
 	comparing := &call{question: question{key: key, limit: limit, guard: guard, guarded: true}, trial: true}
 	forgetting := &call{question: question{key: key, limit: limit}, reset: true, trial: true}
-	l.settle(ctx, l.gathererOf(ctx, key).clock, []*call{taking, comparing, forgetting})
+	calls := []*call{taking, comparing, forgetting}
+	g := l.gathererOf(ctx, key)
+	l.settle(ctx, g.clock, calls)
+	g.mu.Lock()
+	g.heard(calls, l.options.Timeout)
+	g.mu.Unlock()
 	return cmp.Or(taking.err, comparing.err)
 }
 

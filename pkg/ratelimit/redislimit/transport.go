@@ -86,8 +86,10 @@ func (l *Limiter) send(ctx context.Context, calls []*call) {
 	} else {
 		l.pipeline(ctx, calls)
 	}
+	took := time.Since(begun)
+	calls[0].took = took
 	if l.options.Observe != nil && !calls[0].trial {
-		l.options.Observe(exchangeOf(calls, time.Since(begun)))
+		l.options.Observe(exchangeOf(calls, took))
 	}
 }
 
