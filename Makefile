@@ -5,6 +5,10 @@ BIN     := bin
 COMPOSE ?= docker compose
 # Where `make gen` writes the record when compose is not running.
 REDIS   ?= localhost:6379
+# Where `make install` installs: $(DESTDIR)$(PREFIX)/bin and share.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SHARE   := $(DESTDIR)$(PREFIX)/share
 # Further flags, as in: make gen ARGS="--limit 100"
 ARGS    ?=
 
@@ -23,12 +27,24 @@ help: ## list the targets
 
 .PHONY: run
 run: ## try it: the gateway with Redis, a backend, a secret and a token in one process
-	@$(GO) build -o $(BIN)/tykctl ./cmd/tykctl
+	@$(MAKE) --no-print-directory -s build
 	@$(BIN)/tykctl serve --dev $(ARGS)
 
 .PHONY: build
 build: ## build the static binary, bin/tykctl
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/tykctl ./cmd/tykctl
+
+# `make build && sudo make install` needs no Go as root: what is built is installed.
+.PHONY: install
+install: ## install the binary, completions and man pages under PREFIX=/usr/local
+	@test -x $(BIN)/tykctl || $(MAKE) --no-print-directory build
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+		$(SHARE)/fish/vendor_completions.d $(SHARE)/man/man1 $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/tykctl $(DESTDIR)$(PREFIX)/bin/tykctl
+	install -m 644 completions/tykctl.bash $(SHARE)/bash-completion/completions/tykctl
+	install -m 644 completions/_tykctl $(SHARE)/zsh/site-functions/_tykctl
+	install -m 644 completions/tykctl.fish $(SHARE)/fish/vendor_completions.d/tykctl.fish
+	$(BIN)/tykctl docs man $(SHARE)/man/man1
 
 .PHONY: test
 test: ## run all tests, with the race detector, against a real Redis

@@ -424,3 +424,29 @@ else
 fi
 
 # ex: ts=4 sw=4 et filetype=sh
+
+# Without the package bash-completion the words are joined again here that bash
+# splits at colons and equals signs.
+__tykctl_init_completion()
+{
+    COMPREPLY=()
+    if declare -F _get_comp_words_by_ref >/dev/null; then
+        _get_comp_words_by_ref "$@" cur prev words cword
+        return
+    fi
+    local i word join=
+    words=()
+    for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i > 0)) && [[ $word == [:=] || -n $join ]]; then
+            words[${#words[@]}-1]+=$word
+        else
+            words+=("$word")
+        fi
+        join=
+        if [[ $word == [:=] ]]; then join=1; fi
+        if ((i == COMP_CWORD)); then cword=$((${#words[@]} - 1)); fi
+    done
+    cur=${words[cword]}
+    prev=${words[cword-1]}
+}

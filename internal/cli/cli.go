@@ -34,6 +34,7 @@ type app struct {
 	now      func() time.Time
 	ignored  <-chan os.Signal // signals that serve outlives; nil for other commands
 	remarks  clientRemarks    // of the Redis client
+	program  string           // how it was called, for lines to be pasted
 
 	configFile string
 	useEnv     bool
@@ -41,7 +42,7 @@ type app struct {
 
 // Main runs the program and returns its exit code.
 func Main() int {
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ, now: time.Now}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ, now: time.Now, program: os.Args[0]}
 	redis.SetLogger(&a.remarks) // one for the whole process, so here and nowhere else
 	return a.run(context.Background(), os.Args[1:])
 }
@@ -80,14 +81,23 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
+// The groups of the root's help: what one wants to do.
+const (
+	toRun     = "run"
+	toHandOut = "keys"
+	toWatch   = "limits"
+	toLookUp  = "look"
+)
+
 func (a *app) root() *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "tykctl",
-		Short: "An API gateway for JWTs and shared limits, and its operator's tool",
-		Long: `tykctl verifies a client's JWT, looks up its key in Redis, takes one permit from
-the key's limit, and passes the request on. The same binary makes the tokens.`,
-		Example: `  tykctl serve --dev              try it: no Redis, no config, one curl line
-  tykctl token gen --limit 100    make a token`,
+		Short: "An API gateway for JWTs and shared limits, and its command-line tool",
+		Long: `tykctl is an API gateway: it verifies a client's JWT, looks up the key's record
+in Redis, takes one permit from the key's limit and forwards the request. The
+same program hands out the keys and looks after them.`,
+		Example: `  tykctl serve --dev              try it: no Redis, no configuration
+  tykctl token gen --limit 100    make a key and its token`,
 		Version: buildVersion(),
 	})
 	root.SetVersionTemplate("tykctl {{.Version}}\n")
@@ -95,16 +105,34 @@ the key's limit, and passes the request on. The same binary makes the tokens.`,
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.PersistentFlags().StringVar(&a.configFile, "config", "", "the configuration `file` (default ./config.json, if there)")
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(printHelpUsage)
+	textFlag(root.PersistentFlags(), &a.configFile, "config", "file", "the configuration (default: ./config.json, if it exists)")
 	root.PersistentFlags().BoolVar(&a.useEnv, "env", false, "let TYK_PROX_… environment variables override the file")
 
-	root.AddCommand(a.serveCommand(), a.tokenCommand(), a.limitsCommand(), a.secretCommand(), a.configCommand(), a.doctorCommand(), a.healthCommand(), a.docsCommand())
+	root.AddGroup(
+		&cobra.Group{ID: toRun, Title: "Run it:"},
+		&cobra.Group{ID: toHandOut, Title: "Hand out keys:"},
+		&cobra.Group{ID: toWatch, Title: "Watch limits:"},
+		&cobra.Group{ID: toLookUp, Title: "Look after it:"},
+	)
+	in := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+		}
+		root.AddCommand(commands...)
+	}
+	in(toRun, a.serveCommand(), a.healthCommand())
+	in(toHandOut, a.tokenCommand(), a.secretCommand())
+	in(toWatch, a.limitsCommand())
+	in(toLookUp, a.doctorCommand(), a.configCommand(), a.docsCommand(), a.versionCommand())
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	_ = root.MarkPersistentFlagFilename("config", "json")
 	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommandGroupID(toLookUp)
+	root.SetCompletionCommandGroupID(toLookUp)
 	root.InitDefaultCompletionCmd()
-	adopt(root)
+	a.adopt(root)
 	return root
 }
 
@@ -127,7 +155,7 @@ func group(cmd *cobra.Command) *cobra.Command {
 	if cmd.Long == "" {
 		cmd.Long = cmd.Short + "."
 	}
-	cmd.Long += "\n\nExit codes: 0 fine, 1 failed, 2 wrong usage; each command's help has its own."
+	cmd.Long += "\n\nExit codes: 0 done, 1 failed, 2 wrong usage; each command's help lists its own."
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -141,16 +169,6 @@ func group(cmd *cobra.Command) *cobra.Command {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	return cmd
-}
-
-// someArgs wants one argument at least.
-func someArgs(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usage(cmd, fmt.Errorf("%s takes %s, got none", cmd.CommandPath(), what))
-		}
-		return nil
-	}
 }
 
 // oneArg wants one argument, and says what it is for.

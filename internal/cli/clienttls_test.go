@@ -40,8 +40,8 @@ func TestRedisOverTLS(t *testing.T) {
 	}{
 		"all is well":      {map[string]string{"CA": ca.file, "CERT": cert, "KEY": key}, ""},
 		"by another name":  {map[string]string{"CA": ca.file, "CERT": cert, "KEY": key, "SERVER_NAME": "localhost"}, ""},
-		"unknown issuer":   {map[string]string{"CERT": cert, "KEY": key}, "is not trusted here: set redis.tls_ca"},
-		"another issuer":   {map[string]string{"CA": stranger.file, "CERT": cert, "KEY": key}, "is not trusted here: set redis.tls_ca"},
+		"unknown issuer":   {map[string]string{"CERT": cert, "KEY": key}, "is not trusted: set redis.tls_ca"},
+		"another issuer":   {map[string]string{"CA": stranger.file, "CERT": cert, "KEY": key}, "is not trusted: set redis.tls_ca"},
 		"another name":     {map[string]string{"CA": ca.file, "CERT": cert, "KEY": key, "SERVER_NAME": "elsewhere"}, `not for "elsewhere".*redis.tls_server_name`},
 		"no certificate":   {map[string]string{"CA": ca.file}, "redis.tls_cert and redis.tls_key"},
 		"a stranger's own": {map[string]string{"CA": ca.file, "CERT": wrongCert, "KEY": wrongKey}, "redis.tls_cert and redis.tls_key"},
@@ -124,7 +124,7 @@ func TestClientTLSFaults(t *testing.T) {
 		says    []string
 	}{
 		"no such file":        {map[string]string{"REDIS__TLS_CA": "/none.pem", "UPSTREAM__TLS_CA": "/none.pem"}, []string{"redis.tls_ca: ", "upstream.tls_ca: "}},
-		"no certificate":      {map[string]string{"REDIS__TLS_CA": key}, []string{"redis.tls_ca: ", "no certificate in PEM"}},
+		"no certificate":      {map[string]string{"REDIS__TLS_CA": key}, []string{"redis.tls_ca: ", "no PEM certificate"}},
 		"another's key":       {map[string]string{"REDIS__TLS_CERT": cert, "REDIS__TLS_KEY": otherKey}, []string{"redis.tls_cert and redis.tls_key: "}},
 		"a key alone":         {map[string]string{"REDIS__TLS_KEY": key}, []string{"redis.tls_key", "set redis.tls_cert too"}},
 		"a certificate alone": {map[string]string{"UPSTREAM__TLS_CERT": cert}, []string{"upstream.tls_cert", "set upstream.tls_key too"}},

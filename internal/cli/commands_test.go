@@ -3,6 +3,9 @@ package cli
 import (
 	"bytes"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,8 +55,8 @@ func TestHelp(t *testing.T) {
 		if examples < 2 {
 			t.Errorf("%s: %d examples, want 2", path, examples)
 		}
-		for line := range strings.Lines(cmd.Long) {
-			if n := len([]rune(strings.TrimRight(line, "\n"))); n > 90 {
+		for line := range strings.Lines(stdout(t, append(strings.Fields(path)[1:], "--help")...)) {
+			if n := len([]rune(strings.TrimRight(line, "\n"))); n > helpWidth {
 				t.Errorf("%s: a line of %d columns in its help: %s", path, n, line)
 			}
 		}
@@ -64,7 +67,7 @@ func TestHelp(t *testing.T) {
 // that it has.
 func TestExamples(t *testing.T) {
 	for _, cmd := range commands(t) {
-		for line := range strings.Lines(cmd.Example) {
+		for line := range strings.Lines(strings.ReplaceAll(cmd.Example, "\\\n", "")) {
 			_, line, found := strings.Cut(line, "tykctl ")
 			if !found {
 				continue
@@ -83,6 +86,57 @@ func TestExamples(t *testing.T) {
 					t.Errorf("%s: no flag --%s: %s", cmd.CommandPath(), name, line)
 				}
 			}
+		}
+	}
+}
+
+// TestCompletionsReadWell holds what a shell shows beside commands and flags to
+// plain text.
+func TestCompletionsReadWell(t *testing.T) {
+	for _, cmd := range commands(t) {
+		for _, typed := range []string{"", "-"} {
+			args := append(append([]string{cobra.ShellCompRequestCmd}, strings.Fields(cmd.CommandPath())[1:]...), typed)
+			if out := stdout(t, args...); strings.Contains(out, "`") {
+				t.Errorf("%s: backquotes in\n%s", cmd.CommandPath(), out)
+			}
+		}
+	}
+}
+
+// TestBashCompletes asks bash itself, without the package bash-completion.
+func TestBashCompletes(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "tykctl")); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "keys.json")
+	text := `{"application":{"token":{"keys":[{"kid":"2026-11","algorithm":"HS256","secret":"` + testSecret + `"}]}}}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(dir, "completion")
+	if err := os.WriteFile(script, []byte(stdout(t, "completion", "bash", "--no-descriptions")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for words, want := range map[string]string{
+		"tykctl lim":                                    "limits",
+		"tykctl token re":                               "revoke",
+		"tykctl limits top --by ''":                     "near refused rate",
+		"tykctl limits top --redis a : 1 --by r":        "refused rate", // as bash splits a:1
+		"tykctl limits top --by = r":                    "refused rate",
+		"tykctl token gen --config keys.json --kid ''":  "2026-11",
+		"tykctl limits top --redis localhost : 1 --out": "--output",
+	} {
+		cmd := exec.CommandContext(t.Context(), "bash", "--norc", "--noprofile", "-c",
+			`source completion; COMP_WORDS=(`+words+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_LINE="`+words+`"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9; __start_tykctl tykctl; echo ${COMPREPLY[*]}`)
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+		out, err := cmd.Output() // on stderr bash regrets that no completion is under way
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s: %q, want %q (%v)", words, got, want, err)
 		}
 	}
 }

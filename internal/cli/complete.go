@@ -20,9 +20,9 @@ const (
 )
 
 // completeFlag has the shell offer the values that a flag can have; without any
-// it offers nothing, instead of files.
+// it offers nothing, not even files.
 func completeFlag(cmd *cobra.Command, flag string, values ...string) {
-	// It fails for a flag that is not there, which a test looks after.
+	// It fails for a flag that does not exist; a test would find that.
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -41,13 +41,13 @@ func (a *app) completeKey(cmd *cobra.Command, args []string, typed string) ([]co
 }
 
 // completeKeys has the shell offer the api_keys in Redis that begin as typed. A
-// line is being typed, so whatever goes wrong is passed over in silence.
+// line is being typed, so it says nothing about errors.
 func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 	defer cancel()
-	flag := func(name string) string { value, _ := cmd.Flags().GetString(name); return value }
+	flag := func(name string) string { return cmd.Flag(name).Value.String() }
 	found := make(chan []string, 2)
-	go func() { // a command in flight heeds no context's end
+	go func() { // a command in flight does not stop when its context ends
 		s := &store{redis: flag("redis"), prefix: flag("prefix")}
 		_ = a.withKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
 			keys, err := book.Keys(ctx, typed, completeAtMost)
@@ -66,4 +66,19 @@ func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]c
 	case <-ctx.Done():
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeKid has the shell offer the kids of the configuration's keys that can
+// sign now.
+func (a *app) completeKid(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var kids []cobra.Completion
+	if cfg, err := a.load(nil); err == nil {
+		keys, _ := tokenKeys(cfg)
+		for _, key := range keys {
+			if key.ID() != "" && checkSigner(key, a.now()) == nil {
+				kids = append(kids, cobra.CompletionWithDesc(key.ID(), key.Algorithm()))
+			}
+		}
+	}
+	return kids, cobra.ShellCompDirectiveNoFileComp
 }

@@ -27,11 +27,11 @@ func (a *app) configCommand() *cobra.Command {
 func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Report everything that is wrong with the configuration",
-		Long: `Reads the configuration as serve would and reports all its faults at once. What is
-legal, but looks like a mistake, is a warning on stderr.
+		Short: "Report all faults of the configuration",
+		Long: `Reads the configuration as serve does and reports all its faults at once.
+Settings that are legal but look like a mistake are warnings on stderr.
 
-Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.`,
+Exit codes: 0 no faults, 1 there are some, 2 wrong usage.`,
 		Example: `  tykctl config check
   tykctl config check --config /etc/tykctl/config.json --env`,
 		Args: noArgs,
@@ -71,11 +71,11 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show each option's value and where it came from",
-		Long: `Shows every option with the layer that set it (default, file, env or flag, or the
-file that a variable such as TYK_PROX_REDIS__PASSWORD_FILE names) and its value in
-effect. Secrets are hidden.
+		Long: `Shows every option with the layer that set it (default, file, env or flag, or
+the file that a variable such as TYK_PROX_REDIS__PASSWORD_FILE names) and its
+value. Secrets are hidden.
 
-Exit codes: 0 fine, 1 the configuration is wrong, 2 wrong usage.`,
+Exit codes: 0 done, 1 the configuration has faults, 2 wrong usage.`,
 		Example: `  tykctl config show --env
   tykctl config show -o json`,
 		Args: noArgs,
@@ -117,10 +117,10 @@ func (a *app) configReferenceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reference",
 		Short: "Print every option as a Markdown table",
-		Long: `Prints every option with its name in the environment, its default and its meaning.
-With _FILE behind that name, a variable names a file that holds the value.
+		Long: `Prints every option with its environment variable, its default and its meaning.
+A variable with _FILE after its name names a file that holds the value.
 
-Exit codes: 0 fine, 2 wrong usage.`,
+Exit codes: 0 done, 2 wrong usage.`,
 		Example: `  tykctl config reference
   tykctl config reference --as-env > .env`,
 		Args: noArgs,
@@ -133,6 +133,6 @@ Exit codes: 0 fine, 2 wrong usage.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asEnv, "as-env", false, "as lines to be sourced by a shell")
+	cmd.Flags().BoolVar(&asEnv, "as-env", false, "as lines for a shell to source")
 	return cmd
 }

@@ -203,11 +203,11 @@ func TestPreflightAtAuth(t *testing.T) {
 func TestCORSFaults(t *testing.T) {
 	a := &app{environ: func() []string { return nil }}
 	for _, tt := range []struct{ key, value, fault string }{
-		{"origins", "null", `application.cors.origins (flag): element 1 must be an origin such as https://app.example.com, or *, not "null": null is what`},
-		{"origins", appOrigin + ",https://app.example.com/", "element 2 must be an origin such as https://app.example.com, or *, not \"https://app.example.com/\": browsers send it without the slash at its end: https://app.example.com"},
-		{"origins", "*", "application.cors.origins (flag): * does not go with credentials"},
+		{"origins", "null", `application.cors.origins (flag): element 1 must be an origin such as https://app.example.com, or *, not "null": null cannot be allowed`},
+		{"origins", appOrigin + ",https://app.example.com/", "element 2 must be an origin such as https://app.example.com, or *, not \"https://app.example.com/\": browsers send it without the trailing slash: https://app.example.com"},
+		{"origins", "*", "application.cors.origins (flag): * cannot be combined with credentials"},
 		{"methods", "get", `application.cors.methods (flag): element 1 must be a method in upper case`},
-		{"methods", "*", "application.cors.methods (flag): * does not go with credentials"},
+		{"methods", "*", "application.cors.methods (flag): * cannot be combined with credentials"},
 		{"headers", "X y", "application.cors.headers (flag): element 1 must be the name of a header field"},
 		{"max_age", "48h", "application.cors.max_age (flag): must be a duration"},
 	} {

@@ -146,7 +146,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-var missing = regexp.MustCompile(`lines are missing here: .* lines=(\d+)\n`)
+var missing = regexp.MustCompile(`lines were dropped here: .* lines=(\d+)\n`)
 
 func TestServeWhenNobodyReadsItsLog(t *testing.T) {
 	r, w := pipe(t)
@@ -346,7 +346,7 @@ func TestServeWithFewFiles(t *testing.T) {
 	go func() { _, _ = io.Copy(&log, r) }()
 	d := startDaemon(t, w, "sh", "-c", `ulimit -n 64 && exec "$@"`, "sh")
 	d.log = &log
-	d.eventually("a warning", func() bool { return log.count("may have only 64 files open") == 1 })
+	d.eventually("a warning", func() bool { return log.count("may open only 64 files") == 1 })
 	var all sync.WaitGroup
 	for i := range 100 {
 		all.Go(func() {

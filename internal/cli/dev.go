@@ -2,11 +2,21 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/embedded"
+	"github.com/tykctl/tykctl/internal/server"
 )
 
 // devGrant is the key that is ready when serve --dev has started.
@@ -18,6 +28,8 @@ var devGrant = grant{
 
 // serveDev runs a gateway that needs nothing beside this process.
 func (a *app) serveDev(ctx context.Context, target string) error {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	redis, err := embedded.StartRedis()
 	if err != nil {
 		return err
@@ -31,7 +43,7 @@ func (a *app) serveDev(ctx context.Context, target string) error {
 
 	backend := target + " (yours)"
 	if target == "" {
-		target, backend = echo.URL(), echo.URL()+" (in this process: echoes what it is sent)"
+		target, backend = echo.URL(), echo.URL()+" (in this process: echoes requests)"
 	}
 	cfg, err := a.devConfig(redis.Addr(), target)
 	if err != nil {
@@ -42,6 +54,13 @@ func (a *app) serveDev(ctx context.Context, target string) error {
 		return err
 	}
 	defer in.close()
+	file, err := writeDevFile(cfg, in.server)
+	if err != nil {
+		return err
+	}
+	remove := sync.OnceFunc(func() { _ = os.Remove(file) })
+	defer remove()
+	context.AfterFunc(ctx, remove) // at the first signal: a second ends the program at once
 	token, err := issue(ctx, in.ledger, in.key, devGrant)
 	if err != nil {
 		return err
@@ -51,23 +70,112 @@ func (a *app) serveDev(ctx context.Context, target string) error {
   gateway  %s://%s
   metrics  http://%s/metrics
   backend  %s
-  redis    %s (in this process; try: tykctl … --redis %[5]s)
+  redis    %s (in this process)
+  config   %s (removed at the end)
 
-  The token below may make %d requests in each window of %.0f s:
+  Every command works with that configuration, for example:
 
-%s
+%[7]s limits top --config %[6]s
 
-`, scheme(cfg), in.server.Addr(), in.server.MetricsAddr(), backend, redis.Addr(),
-		token.RateLimit, cfg.Application.RateLimit.Window.Seconds(), curlLine(token, scheme(cfg)+"://"+in.server.Addr().String()))
+  The token below allows %[8]d requests in each window of %[9]s:
+
+%[10]s
+
+`, scheme(cfg), in.server.Addr(), in.server.MetricsAddr(), backend, redis.Addr(), file, a.program,
+		token.RateLimit, duration.Format(cfg.Application.RateLimit.Window), curlLine(token, scheme(cfg)+"://"+in.server.Addr().String()))
 	if err != nil {
 		return err
 	}
 	return in.run(ctx)
 }
 
+// untilHangup also ends the context when the terminal is closed, unless that
+// signal is ignored, as under nohup.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
+
+// writeDevFile writes what commands need to know of the running gateway into a
+// file that only its owner can read.
+func writeDevFile(cfg *config.Config, running *server.Server) (string, error) {
+	type object = map[string]any
+	token := object{"algorithm": cfg.Application.Token.Algorithm, "prefix": cfg.Application.Token.Prefix}
+	if secret := cfg.Application.Token.JWTSecret.Reveal(); secret != "" {
+		token["jwt_secret"] = secret
+	}
+	if keys := cfg.Application.Token.Keys; len(keys) > 0 {
+		token["keys"] = devKeys(keys)
+	}
+	limit := cfg.Application.RateLimit
+	front, side := netip.MustParseAddrPort(running.Addr().String()), netip.MustParseAddrPort(running.MetricsAddr().String())
+	file := object{
+		"application": object{
+			"ip": front.Addr().String(), "port": front.Port(), "target_host": cfg.Application.TargetHost.String(), "token": token,
+			"rate_limit": object{
+				"algorithm": limit.Algorithm, "window": limit.Window.String(), "burst": limit.Burst, "max_delay": limit.MaxDelay.String(),
+			},
+		},
+		"monitoring": object{"ip": side.Addr().String(), "port": side.Port()},
+		"redis":      object{"addr": cfg.Redis.Addr},
+	}
+	tls := object{}
+	for name, path := range map[string]string{"cert": cfg.Server.TLS.Cert, "key": cfg.Server.TLS.Key, "client_ca": cfg.Server.TLS.ClientCA} {
+		if path != "" {
+			tls[name] = absolute(path)
+		}
+	}
+	if len(tls) > 0 {
+		file["server"] = object{"tls": tls}
+	}
+	text, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp("", "tykctl-dev-*.json") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func devKeys(keys []config.TokenKey) []map[string]any {
+	var list []map[string]any
+	for _, key := range keys {
+		entry := map[string]any{"kid": key.ID, "algorithm": key.Algorithm}
+		if key.File != "" {
+			entry["file"] = absolute(key.File)
+		} else {
+			entry["secret"] = key.Secret.Reveal()
+		}
+		for name, at := range map[string]time.Time{"not_before": key.NotBefore, "retire_at": key.RetireAt} {
+			if !at.IsZero() {
+				entry[name] = at.Format(time.RFC3339)
+			}
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+// absolute is a path that means the same in every folder.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
 // devConfig is the configuration of --dev: what dev brings along overrides
-// everything, and a file is read only when it was named. The secret is fresh
-// unless one was set, so that tokens made elsewhere can be tried.
+// everything, and a file is read only when it was named. The secret is fresh unless
+// one was set: tokens made elsewhere can be tried.
 func (a *app) devConfig(redis, target string) (*config.Config, error) {
 	flags := map[string]string{
 		"application.ip":          loopback,

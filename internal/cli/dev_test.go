@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
 )
 
@@ -26,7 +29,7 @@ func run(t *testing.T, env []string, args ...string) *command {
 	c := &command{exit: make(chan int, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	a := &app{in: strings.NewReader(""), out: &c.out, err: &c.err, environ: func() []string { return env }, now: time.Now}
+	a := &app{in: strings.NewReader(""), out: &c.out, err: &c.err, environ: func() []string { return env }, now: time.Now, program: "tykctl"}
 	go func() { c.exit <- a.run(ctx, args) }()
 	return c
 }
@@ -59,18 +62,105 @@ func TestDevWorksWhenPasted(t *testing.T) {
 		}
 	}
 
-	// The Redis in the process is there for the other commands.
-	redis := regexp.MustCompile(`--redis (\S+)\)`).FindStringSubmatch(c.out.String())[1]
+	c.stop()
+	if code := <-c.exit; code != exitOK {
+		t.Errorf("exit %d: %s", code, c.err.String())
+	}
+}
+
+// devFile is the configuration that a running serve --dev prints.
+func devFile(t *testing.T, c *command) string {
+	t.Helper()
+	w := &world{t: t, log: &c.out}
+	w.eventually("the curl line", func() bool { return c.out.count("\ncurl ") == 1 })
+	found := regexp.MustCompile(`(?m)^  config   (\S+) \(removed at the end\)$`).FindStringSubmatch(c.out.String())
+	if found == nil {
+		t.Fatalf("no configuration in\n%s", c.out.String())
+	}
+	return found[1]
+}
+
+// TestDevServesEveryCommand runs every command that takes a configuration with the
+// one that serve --dev prints.
+func TestDevServesEveryCommand(t *testing.T) {
 	t.Chdir(t.TempDir())
-	made := stdout(t, "token", "gen", "--redis", redis, "--secret", testSecret)
-	if !strings.HasPrefix(made, "Token created successfully!\n") {
-		t.Errorf("token gen: %s", made)
+	t.Setenv("TMPDIR", t.TempDir())
+	c := run(t, freePorts, "serve", "--dev", "--env")
+	file := devFile(t, c)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v; want a file that only its owner can read", info, err)
+	}
+	if c.out.count("\ntykctl limits top --config "+file+"\n") != 1 {
+		t.Errorf("no line to paste in\n%s", c.out.String())
+	}
+	with := func(args ...string) string { return stdout(t, append(args, "--config", file)...) }
+
+	var made issued
+	if err := json.Unmarshal([]byte(with("token", "gen", "--label", "ACME", "-o", "json")), &made); err != nil {
+		t.Fatal(err)
+	}
+	curl := regexp.MustCompile(`(?m)^  curl .*$`).FindString(with("token", "gen", "--api-key", made.APIKey))
+	answer, err := exec.CommandContext(t.Context(), "sh", "-c", curl).Output()
+	if err != nil || !bytes.Contains(answer, []byte("HTTP/1.1 200 OK\r\n")) {
+		t.Errorf("%s: %v: %s", curl, err, answer)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"config check", ": nothing is wrong\n"},
+		{"config show", "application.token.jwt_secret"},
+		{"doctor", "✓ backend"},
+		{"health", "Ok\n"},
+		{"health --ready", "Ok\n"},
+		{"token inspect " + made.JWT + " --path /api/v1/test", "→ passes"},
+		{"token list --label acme", made.APIKey},
+		{"token update " + made.JWT + " --limit 5", "Record changed."},
+		{"limits show " + ledger.KeyHash(made.APIKey), "used:       1\n"},
+		{"limits top", made.APIKey},
+		{"limits reset " + made.JWT, "has all of its limit again"},
+		{"token revoke " + made.JWT, "revoked   " + made.APIKey},
+	} {
+		if out := with(strings.Fields(tt.args)...); !strings.Contains(out, tt.want) {
+			t.Errorf("%s: no %q in\n%s", tt.args, tt.want, out)
+		}
 	}
 
 	c.stop()
 	if code := <-c.exit; code != exitOK {
 		t.Errorf("exit %d: %s", code, c.err.String())
 	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is left behind: %v", err)
+	}
+}
+
+// TestDevWithKeysAndTLS has what else commands need stand in the file.
+func TestDevWithKeysAndTLS(t *testing.T) {
+	cert, key := certificate(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(testSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys := `[{"kid":"a","algorithm":"HS512","secret":"` + testSecret + `","not_before":"2026-01-01T00:00:00Z","retire_at":"9000-01-01T00:00:00Z"},` +
+		`{"kid":"b","algorithm":"HS256","file":"` + secret + `"}]`
+	c := run(t, append([]string{
+		"TYK_PROX_SERVER__TLS__CERT=" + cert, "TYK_PROX_SERVER__TLS__KEY=" + key, "TYK_PROX_APPLICATION__TOKEN__KEYS=" + keys,
+		"TYK_PROX_APPLICATION__RATE_LIMIT__ALGORITHM=leaky_bucket", "TYK_PROX_APPLICATION__RATE_LIMIT__MAX_DELAY=2s",
+	}, freePorts...), "serve", "--dev", "--env")
+	file := devFile(t, c)
+	if out := stdout(t, "health", "--config", file); out != "Ok\n" {
+		t.Errorf("health: %s", out)
+	}
+	for _, kid := range []string{"a", "b"} {
+		var made issued
+		if err := json.Unmarshal([]byte(stdout(t, "token", "gen", "--kid", kid, "-o", "json", "--config", file)), &made); err != nil {
+			t.Fatal(err)
+		}
+		if out := stdout(t, "token", "inspect", made.JWT, "--config", file); !strings.Contains(out, "→ passes") || !strings.Contains(out, "delayed up to 2s") {
+			t.Errorf("%s:\n%s", kid, out)
+		}
+	}
+	c.stop()
+	<-c.exit
 }
 
 func TestPublishedSecretListensOnLoopbackOnly(t *testing.T) {
@@ -98,7 +188,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			w := start(t, map[string]string{"log.format": format, "redis.username": "nobody", "redis.password": "password-canary"})
 			// There is no such user: every exchange fails.
-			w.eventually("a fault", func() bool { return w.log.count("noauth") > 0 })
+			w.eventually("a fault", func() bool { return w.log.count("redis refuses") > 0 })
 			jwt, err := w.in.key.Sign(claimsFor("api-key-canary-1234"))
 			if err != nil {
 				t.Fatal(err)

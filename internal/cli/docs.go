@@ -24,8 +24,8 @@ func (a *app) docsManCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages into a folder",
-		Long: `Writes a man page for tykctl and for each of its commands into a folder, which is
-made if it is not there. What is in it stays, but for pages of the same name. The
+		Long: `Writes a man page for tykctl and for each of its commands into a folder, and
+creates the folder if needed. It overwrites only pages of the same name. The
 environment variable SOURCE_DATE_EPOCH sets their date.
 
 Exit codes: 0 written, 1 failed, 2 wrong usage.`,

@@ -52,12 +52,13 @@ func (a *app) doctorCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check everything that the gateway needs, and say what to do",
-		Long: `Checks the configuration, the secrets, the certificate, Redis, the backend and the
-system, and says what to do about each thing that is not as it should be. It
-changes nothing: what Redis' user may do is tried on names that no key has.
+		Short: "Check all that the gateway needs, and say what to do",
+		Long: `Checks the configuration, the secrets, the certificate, Redis, the backend and
+the system, and says what to do about each problem. It changes nothing: it tries
+the rights of Redis's user on names that no key has.
 
-Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 4 Redis unreachable.`,
+Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
+4 Redis unreachable.`,
 		Example: `  tykctl doctor --config /etc/tykctl/config.json --env
   tykctl doctor -o json | jq '.checks[] | select(.result != "ok")'`,
 		Args: noArgs,
@@ -81,8 +82,8 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage, 4 Redis unreachab
 	return cmd
 }
 
-// examine makes all checks. The error says that some failed, or that Redis did
-// not answer.
+// examine runs all checks. The error says that some failed, or that Redis did not
+// answer.
 func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
@@ -156,7 +157,7 @@ func examineBackend(ctx context.Context, cfg *config.Config) []finding {
 	conn, err := dial(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
 	if err != nil {
 		advice := cmp.Or(tlsfiles.Advice(err, "upstream.tls_"), "start it, or set application.target_host")
-		return []finding{fail("backend", fmt.Sprintf("%s: %s", target, err), advice+"; until then requests get 502")}
+		return []finding{fail("backend", fmt.Sprintf("%s: %s", target, why(err)), advice+"; until then requests get 502")}
 	}
 	_ = conn.Close()
 	return []finding{ok("backend", target.String()+" accepts connections")}

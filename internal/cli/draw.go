@@ -26,41 +26,43 @@ const (
 // write, so that nothing flickers. Between the writes the cursor rests, hidden,
 // in the corner where the drawing begins: a terminal that is resized folds lines
 // anew, but leaves the beginning of the first where the cursor is.
-type drawing struct {
+type drawing[T any] struct {
 	out    io.Writer
 	size   func() (width, height int)
 	colour bool
+	draw   func(seen T, trouble string, width, height int, colour bool) []string
 
-	frame  frame
-	width  int // when last drawn; 0 for never
-	failed error
+	seen    T
+	trouble string // why seen is old; "" if it is not
+	width   int    // when last drawn; 0 for never
+	failed  error
 }
 
-func (d *drawing) show(u usageReport) error {
-	d.frame = frame{usage: u}
-	d.draw(false)
+func (d *drawing[T]) show(seen T) error {
+	d.seen, d.trouble = seen, ""
+	d.paint(false)
 	return d.failed
 }
 
-func (d *drawing) away(err error) {
-	d.frame.trouble = err.Error()
-	d.draw(false)
+func (d *drawing[T]) away(err error) {
+	d.trouble = err.Error()
+	d.paint(false)
 }
 
-func (d *drawing) resize() {
+func (d *drawing[T]) resize() {
 	if d.width > 0 {
-		d.draw(false)
+		d.paint(false)
 	}
 }
 
-func (d *drawing) end() {
+func (d *drawing[T]) end() {
 	if d.width > 0 {
-		d.draw(true)
+		d.paint(true)
 	}
 }
 
-// draw leaves the cursor below the frame and visible when it is the last.
-func (d *drawing) draw(last bool) {
+// paint leaves the cursor below the drawing and visible when it is the last.
+func (d *drawing[T]) paint(last bool) {
 	var b bytes.Buffer
 	width, height := d.size()
 	switch d.width {
@@ -71,8 +73,8 @@ func (d *drawing) draw(last bool) {
 		b.WriteString("\r" + eraseBelow) // what was folded anew is not under the new lines
 	}
 	d.width = width
-	lines := d.frame.draw(width, height, d.colour)
-	if last && d.frame.trouble == "" {
+	lines := d.draw(d.seen, d.trouble, width, height, d.colour)
+	if last && d.trouble == "" {
 		lines = lines[:max(len(lines)-1, 1)] // how to end it is of no use any more
 	}
 	for i, line := range lines {
@@ -90,7 +92,7 @@ func (d *drawing) draw(last bool) {
 	_, d.failed = d.out.Write(b.Bytes())
 }
 
-// frame is what a drawing shows.
+// frame is what a drawing of one key shows.
 type frame struct {
 	usage   usageReport
 	trouble string // why the usage is an old one; "" when it is not
@@ -117,9 +119,12 @@ func (f frame) draw(width, height int, colour bool) []string {
 	return lines
 }
 
-func (f frame) status() string {
-	if f.trouble != "" {
-		return "as last seen; trying again: " + f.trouble
+func (f frame) status() string { return statusLine(f.trouble) }
+
+// statusLine is the last line of a drawing.
+func statusLine(trouble string) string {
+	if trouble != "" {
+		return "as last seen; trying again: " + trouble
 	}
 	return "Ctrl-C ends it"
 }

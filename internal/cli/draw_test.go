@@ -83,7 +83,7 @@ func golden(t *testing.T, path, got string) {
 func TestDrawingWritesInPlace(t *testing.T) {
 	var out strings.Builder
 	width := 80
-	d := &drawing{out: &out, size: func() (int, int) { return width, 24 }}
+	d := &drawing[usageReport]{out: &out, size: func() (int, int) { return width, 24 }, draw: drawUsage}
 	written := func() string { s := out.String(); out.Reset(); return s }
 
 	d.resize()

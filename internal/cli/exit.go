@@ -46,7 +46,7 @@ func hyphenated(args []string, err error) error {
 			break
 		}
 		if strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && jwtauth.ValidAPIKey(arg) {
-			wrong.err = fmt.Errorf("an api_key that begins with - must stand behind --, as in '%s -- KEY'", wrong.help)
+			wrong.err = fmt.Errorf("put an api_key that begins with - after --, as in '%s -- KEY'", wrong.help)
 			return wrong
 		}
 	}

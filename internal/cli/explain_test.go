@@ -92,7 +92,7 @@ func TestInspectSaysWhatTheGatewayDoes(t *testing.T) {
 	}{
 		{"let in", good.JWT, "GET", "/a?x=1", 200, "ok", "", ""},
 		{"let in by a pattern", good.JWT, "GET", "/users/7", 200, "ok", "", ""},
-		{"a dot segment", good.JWT, "GET", "/a/../b", 400, "bad_request", "request", "the path holds a dot segment"},
+		{"a dot segment", good.JWT, "GET", "/a/../b", 400, "bad_request", "request", "the path contains a dot segment"},
 		{"an encoded slash", good.JWT, "GET", "/users/7%2f8", 400, "bad_request", "request", "encoded dot, slash"},
 		{"a method of no use", good.JWT, "TRACE", "/a", 405, "bad_request", "request", "TRACE"},
 		{"too long", good.JWT, "GET", "/" + strings.Repeat("a", 8<<10), 414, "too_large", "request", "8192"},
@@ -106,10 +106,10 @@ func TestInspectSaysWhatTheGatewayDoes(t *testing.T) {
 		{"the record is over", record(`{"rate_limit":5,"allowed_routes":["/a"],"exp":1700000000}`), "GET", "/a", 401, "expired_token", "record", "since 2023-11-14T22:13:20Z"},
 		{"the record cannot be read", record(`{"rate_limit":"many"}`), "GET", "/a", 503, "store_unavailable", "record", "unreadable"},
 		{"the record is not JSON", record(`limit=5`), "GET", "/a", 503, "store_unavailable", "record", "unreadable"},
-		{"another path", good.JWT, "GET", "/b", 403, "route_forbidden", "route", "GET /b is not among /a, GET /users/*"},
-		{"another method", good.JWT, "DELETE", "/users/7", 403, "route_forbidden", "route", "DELETE /users/7 is not among /a, GET /users/*"},
-		{"no routes", record(`{"rate_limit":5}`), "GET", "/a", 403, "route_forbidden", "route", "no route at all"},
-		{"the limit is spent", spent.JWT, "GET", "/a", 429, "rate_limited", "limit", "all 1 of this window are used"},
+		{"another path", good.JWT, "GET", "/b", 403, "route_forbidden", "route", "GET /b matches none of the key's routes: /a, GET /users/*"},
+		{"another method", good.JWT, "DELETE", "/users/7", 403, "route_forbidden", "route", "DELETE /users/7 matches none of the key's routes: /a, GET /users/*"},
+		{"no routes", record(`{"rate_limit":5}`), "GET", "/a", 403, "route_forbidden", "route", "the key allows no route"},
+		{"the limit is spent", spent.JWT, "GET", "/a", 429, "rate_limited", "limit", "0 of 1 permits left"},
 		{"suspended", record(`{"rate_limit":0,"allowed_routes":["/a"]}`), "GET", "/a", 429, "rate_limited", "limit", "limit is 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

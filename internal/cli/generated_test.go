@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tykctl/tykctl/internal/config"
 )
@@ -58,7 +59,7 @@ func readmeWithOptions(t *testing.T) string {
 func stdout(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: func() []string { return nil }}
+	a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: func() []string { return nil }, now: time.Now}
 	if code := a.run(t.Context(), args); code != exitOK {
 		t.Fatalf("%v: exit %d: %s", args, code, errs.String())
 	}

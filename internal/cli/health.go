@@ -23,11 +23,11 @@ func (a *app) healthCommand() *cobra.Command {
 	var ready bool
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask the gateway on this host whether it lives",
-		Long: `Asks /health, or /ready, of the gateway that runs with this configuration on
-this host. It is there for containers, which have no curl.
+		Short: "Ask the gateway on this host whether it is alive",
+		Long: `Requests /health, or /ready, from the gateway that runs on this host with this
+configuration. It is for containers, which have no curl.
 
-Exit codes: 0 it said Ok, 1 it did not, 2 wrong usage.`,
+Exit codes: 0 it answered Ok, 1 it did not, 2 wrong usage.`,
 		Example: `  tykctl health
   tykctl health --ready --config /etc/tykctl/config.json --env`,
 		Args: noArgs,
@@ -43,7 +43,7 @@ Exit codes: 0 it said Ok, 1 it did not, 2 wrong usage.`,
 			return a.health(cmd.Context(), localClient(cfg), scheme(cfg)+"://"+localAddr(cfg)+path)
 		},
 	}
-	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it can serve: whether Redis answers")
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it can serve, which needs Redis")
 	return cmd
 }
 
@@ -56,7 +56,7 @@ func (a *app) health(ctx context.Context, client *http.Client, url string) error
 	}
 	answer, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("no answer from the gateway: %w", err)
+		return reworded{fmt.Sprintf("no answer from the gateway at %s: %s", req.URL.Host, why(err)), err}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))

@@ -51,6 +51,19 @@ var importRules = []struct {
 		why:  "every room may need to read a duration",
 	},
 	{
+		who:  is("pkg/boundedmap"),
+		what: func(p string) bool { return strings.HasPrefix(p, module) },
+		why:  "every room may need to remember a bounded number of things",
+	},
+	{
+		who: is("pkg/ratelimit"),
+		what: func(p string) bool {
+			first, _, _ := strings.Cut(p, "/")
+			return strings.Contains(first, ".") && !is("pkg/boundedmap")(p)
+		},
+		why: "who uses limits alone should not have to take in a store and its client",
+	},
+	{
 		who:  is("internal/ledger", "internal/route"),
 		what: func(p string) bool { return p == "net/http" },
 		why:  "a stage that knows HTTP's status codes starts to decide answers",

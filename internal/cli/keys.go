@@ -105,8 +105,8 @@ func chooseKey(keys []jwtauth.Key, kid string, now time.Time) (jwtauth.Key, erro
 	case kid != "":
 		return jwtauth.Key{}, fmt.Errorf("no key of application.token.keys has the kid %q", kid)
 	case newest.Algorithm() == "":
-		return jwtauth.Key{}, errors.New("no key of application.token.keys is in use and can sign; " +
-			"one with a private key or a secret must be past its not_before and before its retire_at")
+		return jwtauth.Key{}, errors.New("no key of application.token.keys can sign now; " +
+			"one with a secret or a private key must be between its not_before and its retire_at")
 	}
 	return newest, nil
 }
@@ -114,9 +114,9 @@ func chooseKey(keys []jwtauth.Key, kid string, now time.Time) (jwtauth.Key, erro
 func checkSigner(key jwtauth.Key, now time.Time) error {
 	switch {
 	case !key.CanSign():
-		return fmt.Errorf("the key %q only verifies: its file holds a public key", key.ID())
+		return fmt.Errorf("the key %q can only verify: its file holds a public key", key.ID())
 	case !key.Active(now):
-		return fmt.Errorf("the key %q is not in use now: see its not_before and retire_at", key.ID())
+		return fmt.Errorf("the key %q is not in use now; see its not_before and retire_at", key.ID())
 	}
 	return nil
 }

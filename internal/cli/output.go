@@ -77,7 +77,8 @@ func (a *app) getenv(name string) string {
 // outputFlag declares -o, the choice between text for people and JSON for
 // scripts; checkOutput holds it to these.
 func outputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
+	*output = "text"
+	cmd.Flags().VarP(textValue{output, "format"}, "output", "o", "text or json")
 	completeFlag(cmd, "output", "text", "json")
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
 )
 
@@ -122,6 +123,24 @@ func TestWatchOnATerminal(t *testing.T) {
 	}
 	if all := s.out.String(); strings.Contains(all, "\x1b[2J") || strings.Count(all, cursorHide) != 1 || strings.Count(all, cursorShow) != 1 {
 		t.Errorf("the screen is cleared, or the cursor hidden or shown twice: %q", all)
+	}
+}
+
+func TestTopWatchedOnATerminal(t *testing.T) {
+	store := redistest.Start(t)
+	key := watchedKey(t, store)
+	s := onTerminal(t, 80, program(t, "limits", "top", "--watch", "--redis", store.Addr))
+	s.eventually("the first drawing", func(out string) bool { return strings.Contains(out, "Ctrl-C ends it") })
+	out := s.out.String()
+	if !strings.HasPrefix(out, cursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+ledger.KeyHash(key)+"  7     10") {
+		t.Errorf("drawn: %q", out)
+	}
+	if err := store.Client(t).Set(t.Context(), "rate_count:"+key+":0", "9", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("what changed", func(out string) bool { return strings.Contains(out, "  9     10") })
+	if last, err := s.ctrlC(); err != nil || !strings.HasSuffix(last, cursorShow) {
+		t.Errorf("last: %q, %v", last, err)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestRedisRefuses(t *testing.T) {
 		"without rights": {
 			strike: func(f *trouble) { f.command("acl", "setuser", "default", "-incrby") },
 			heal:   func(f *trouble) { f.command("acl", "setuser", "default", "+@all") },
-			kind:   "noperm", says: "lacks a right", doctor: "✗ rights          Redis' user may not INCRBY on rate_count:*",
+			kind:   "noperm", says: "names the missing right", doctor: "✗ rights          Redis' user may not INCRBY on rate_count:*",
 		},
 		"with a full disk": {
 			strike: func(f *trouble) {
@@ -71,7 +71,7 @@ func TestRedisRefuses(t *testing.T) {
 			})
 			for range 20 {
 				r := f.get("/api/v1/test", f.key.JWT)
-				if r.StatusCode != 503 || r.problem.Detail != "The limit's store answered with an error." {
+				if r.StatusCode != 503 || r.problem.Detail != "The limit store returned an error." {
 					t.Errorf("the client reads %d %q", r.StatusCode, r.problem.Detail)
 				}
 			}

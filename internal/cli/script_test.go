@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 // end with N; `redis [ARG…]` starts a real Redis at $REDIS, and `redis-tls` one
 // that speaks TLS there, with the certificate $CERT and a user of its own;
 // `redis-do COMMAND ARG…` sends it a command, as another program would. `field VAR
-// name` puts a member of the JSON object that was printed last into $VAR.
+// name` puts a member of the JSON object that was printed last into $VAR, and
+// `hash VAR api_key` the hash by which the log names a key.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -53,8 +54,14 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("REDIS", addr)
 				ts.Setenv("CERT", cert)
 			},
-			"exits":    exits,
-			"field":    field,
+			"exits": exits,
+			"field": field,
+			"hash": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 2 {
+					ts.Fatalf("usage: hash VAR API_KEY")
+				}
+				ts.Setenv(args[0], ledger.KeyHash(args[1]))
+			},
 			"redis-do": redisDo,
 		},
 	})

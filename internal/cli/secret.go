@@ -20,12 +20,12 @@ func (a *app) secretCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
 		Short: "Make a secret for signing tokens",
-		Long: `Prints random bytes in base64, for application.token.jwt_secret.
-The text itself is the key, as it stands: it is not decoded.
+		Long: `Prints random bytes in base64, for application.token.jwt_secret. The text itself
+is the key; nothing decodes it.
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 		Example: `  tykctl secret
-  export TYK_PROX_APPLICATION__TOKEN__JWT_SECRET="$(tykctl secret --bytes 64)"`,
+  export TYK_PROX_APPLICATION__TOKEN__JWT_SECRET="$(tykctl secret)"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if size < minSecretBytes || size > maxSecretBytes {

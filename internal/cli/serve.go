@@ -36,12 +36,13 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: `Runs the gateway until SIGTERM or Ctrl-C; then it finishes what is under way.
-A second signal ends it at once.
+		Long: `Runs the gateway until SIGTERM or Ctrl-C; then it finishes the requests under
+way. A second signal ends it at once.
 
-With --dev it needs nothing beside itself: Redis and a backend that echoes run in
-the process, the secret is fresh, a token is ready, and the curl line to try it
-is printed. It listens on loopback only and keeps nothing.
+With --dev it needs nothing else: Redis and a backend that echoes requests run
+in the same process, and the secret is fresh. It prints a curl line with a
+token, and a configuration file with which the other commands work. It listens
+on loopback only and keeps nothing; it removes the file at the end.
 
 Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 		Example: `  tykctl serve --config config.json --env
@@ -66,8 +67,9 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 			return a.serve(ctx, cfg)
 		},
 	}
-	cmd.Flags().BoolVar(&dev, "dev", false, "bring along Redis, a backend, a secret and a token; loopback only")
-	cmd.Flags().StringVar(&target, "target", "", "the backend's `URL`, instead of application.target_host")
+	cmd.Flags().BoolVar(&dev, "dev", false, "bring Redis, a backend, a secret and a token; loopback only")
+	textFlag(cmd.Flags(), &target, "target", "URL", "the backend, in place of application.target_host")
+	completeFlag(cmd, "target")
 	return cmd
 }
 

@@ -102,7 +102,7 @@ func fold(text string, width int) []string {
 				break
 			}
 		}
-		lines = append(lines, string(rest[:at]))
+		lines = append(lines, strings.TrimRight(string(rest[:at]), " "))
 		rest = rest[at:]
 		if rest[0] == ' ' {
 			rest = rest[1:]

@@ -16,14 +16,14 @@ type signing struct{ secret, secretFile string }
 
 func (s *signing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.secretFile, "secret-file", "", "read the secret from this `file`, less one line end at its end; - is stdin (default: the configuration's)")
-	f.StringVar(&s.secret, "secret", "", "the secret itself; other users of this host can see it there")
+	textFlag(f, &s.secretFile, "secret-file", "file", "the file with the secret that signs tokens, less one line end at its end; - for stdin (default: from the configuration)")
+	textFlag(f, &s.secret, "secret", "text", "the secret itself; other users of this host can see it")
 	completeFlag(cmd, "secret")
 }
 
 func (s *signing) check() error {
 	if s.secret != "" && s.secretFile != "" {
-		return errors.New("--secret and --secret-file are two secrets: give one")
+		return errors.New("give --secret or --secret-file, not both")
 	}
 	return nil
 }
@@ -34,7 +34,7 @@ func (a *app) loadWith(where *store, with *signing, require ...string) (*config.
 	if with.secretFile != "" {
 		var err error
 		if secret, err = a.readSecret(with.secretFile); err != nil {
-			return nil, fmt.Errorf("--secret-file: %w", err)
+			return nil, fmt.Errorf("--secret-file: %w", fileError(err))
 		}
 	}
 	if secret != "" {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -11,22 +9,38 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 // storeWait is how long an operator's command waits for Redis.
 const storeWait = 1500 * time.Millisecond
 
-// store says where the keys are, when not where the configuration has them.
-type store struct{ redis, prefix string }
+// defaultSearch is how long a search for a key by its hash may take: about ten
+// million keys.
+const defaultSearch = 30 * time.Second
+
+// store says where the keys are, when not where the configuration has them, and
+// how long to search for one.
+type store struct {
+	redis, prefix string
+	timeout       time.Duration
+}
 
 // flags declares --redis and --prefix for a command, or for all beneath it.
 func (s *store) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&s.redis, "redis", "", "Redis' `host:port`, several with commas for a Cluster (default: the configuration's)")
-	f.StringVar(&s.prefix, "prefix", "", `what stands before the api_key in a record's name (default: the configuration's, "token:")`)
+	textFlag(f, &s.redis, "redis", "host:port", "the Redis server, or several of a Cluster, separated by commas (default: from the configuration)")
+	textFlag(f, &s.prefix, "prefix", "text", "the prefix of a record's name (default: from the configuration, or \"token:\")")
 	completeFlag(cmd, "redis")
 	completeFlag(cmd, "prefix")
+}
+
+// searchFlag declares --timeout for the commands that take a key's hash.
+func (s *store) searchFlag(cmd *cobra.Command) {
+	s.timeout = defaultSearch
+	cmd.PersistentFlags().Var((*duration.Flag)(&s.timeout), "timeout", "how long to search for a key by its hash")
+	completeFlag(cmd, "timeout")
 }
 
 // overrides are the options that the flags set.
@@ -86,23 +100,4 @@ func openStore(cfg *config.Config) (*ledger.Ledger, error) {
 		return nil, err
 	}
 	return ledger.Open(o), nil
-}
-
-// storeError adds to a fault of Redis where it was sought and what to do.
-func storeError(err error, cfg *config.Config) error {
-	switch {
-	case errors.Is(err, ledger.ErrCounter):
-		return fmt.Errorf("%w; 'tykctl limits reset KEY' begins anew", err)
-	case !errors.Is(err, ledger.ErrUnavailable):
-		return err
-	}
-	hint := ledger.Advice(err)
-	switch {
-	case hint != "":
-	case errors.Is(err, ledger.ErrRefused):
-		hint = "it answers, but with an error: see its log"
-	default:
-		hint = "start it, or name another with --redis"
-	}
-	return fmt.Errorf("%s: %w; %s", strings.Join(storeAddrs(cfg), ","), err, hint)
 }

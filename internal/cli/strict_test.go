@@ -24,7 +24,7 @@ func TestWhatCannotBeReadIsToldOf(t *testing.T) {
 			t.Errorf("the log has %s %v, want %v", key, line[key], want)
 		}
 	}
-	if err, _ := line["err"].(string); !strings.Contains(err, "could be taken for") {
+	if err, _ := line["err"].(string); !strings.Contains(err, "could be mistaken for") {
 		t.Errorf("the log says %v", line)
 	}
 }

@@ -205,7 +205,7 @@ func TestCertificatesAreReadAnewWhenTheyChange(t *testing.T) {
 	if err := os.WriteFile(key, []byte("no key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const refused = "cannot be used; the old ones serve on"
+	const refused = "cannot load the changed TLS files; the old ones stay in use"
 	w.eventually("a word on the broken file", func() bool {
 		if got := served(); got != "the second" {
 			t.Fatalf("%q is served", got)
@@ -273,7 +273,7 @@ func TestTLSFilesThatServeNobody(t *testing.T) {
 		"no file":        {"nowhere.pem", key, "", "server.tls.cert and server.tls.key: open nowhere.pem"},
 		"exchanged":      {key, cert, "", "server.tls.cert and server.tls.key: "},
 		"no CA file":     {cert, key, "nowhere.pem", "server.tls.client_ca: open nowhere.pem"},
-		"an empty CA":    {cert, key, empty, "holds no certificate in PEM"},
+		"an empty CA":    {cert, key, empty, "contains no PEM certificate"},
 		"cert alone":     {cert, "", "", "server.tls: cert and key must be set together"},
 		"client_ca only": {"", "", cert, "server.tls: cert and key must be set together"},
 	} {

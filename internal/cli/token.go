@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
@@ -21,11 +22,12 @@ func (a *app) tokenCommand() *cobra.Command {
 	where := &store{}
 	cmd := group(&cobra.Command{
 		Use:   "token",
-		Short: "Make, inspect, list, change and revoke tokens",
-		Example: `  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 -o json
+		Short: "Make, inspect, list, change and revoke keys and their tokens",
+		Example: `  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100
   tykctl token inspect eyJhbGciOi… --method GET --path /users/7`,
 	})
 	where.flags(cmd)
+	where.searchFlag(cmd)
 	cmd.AddCommand(a.tokenGenCommand(where), a.tokenInspectCommand(where), a.tokenListCommand(where),
 		a.tokenUpdateCommand(where), a.tokenRevokeCommand(where))
 	return cmd
@@ -45,7 +47,7 @@ type grant struct {
 
 const defaultTTL = 24 * time.Hour
 
-var errGrant = errors.New("cannot grant that")
+var errGrant = errors.New("not allowed")
 
 func (g grant) check() error {
 	if err := checkRoutes(g.routes); err != nil {
@@ -91,21 +93,21 @@ func checkRoutes(routes []string) error {
 
 func checkTTL(ttl time.Duration) error {
 	if ttl < time.Second {
-		return fmt.Errorf("%w: --ttl must be 1s or more, not %s", errGrant, ttl)
+		return fmt.Errorf("%w: --ttl must be 1s or more, not %s", errGrant, duration.Format(ttl))
 	}
 	return nil
 }
 
 func checkWindow(window time.Duration) error {
 	if window != 0 && (window < time.Second || window%time.Second != 0) {
-		return fmt.Errorf("%w: --window must be whole seconds, not %s", errGrant, window)
+		return fmt.Errorf("%w: --window must be whole seconds, not %s", errGrant, duration.Format(window))
 	}
 	return nil
 }
 
 func checkLabel(label string) error {
 	if utf8.RuneCountInString(label) > ledger.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
-		return fmt.Errorf("%w: --label must be at most %d characters, and nothing that cannot be seen", errGrant, ledger.MaxLabel)
+		return fmt.Errorf("%w: --label must be at most %d characters, all of them visible", errGrant, ledger.MaxLabel)
 	}
 	return nil
 }
@@ -171,7 +173,7 @@ func reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey s
 		end = last.Truncate(time.Second).UTC()
 	}
 	if !now.Before(end) {
-		return issued{}, fmt.Errorf("%w since %s: give it more time with 'tykctl token update --ttl'", ledger.ErrExpired, end.Format(time.RFC3339))
+		return issued{}, fmt.Errorf("%w, since %s; extend it with 'tykctl token update --ttl'", ledger.ErrExpired, end.Format(time.RFC3339))
 	}
 	made := issued{
 		APIKey: apiKey, StorageKey: e.Name, ExpiresAt: end, AllowedRoutes: e.Record.Routes.Patterns(),

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -33,29 +32,35 @@ type tokenGenOptions struct {
 }
 
 func (a *app) tokenGenCommand(where *store) *cobra.Command {
-	o := &tokenGenOptions{ttl: defaultTTL}
+	o := &tokenGenOptions{ttl: defaultTTL, routes: "/api/v1/test,/api/v1/test2"}
 	cmd := &cobra.Command{
 		Use:   "gen",
-		Short: "Make a token: a record in Redis and the JWT that names it",
-		Long: `Makes a key that may use the given routes: its record is written to Redis, and
-its JWT is printed. The record is what counts: changing or deleting it counts at
-the key's next request.
+		Short: "Make a key: a record in Redis, and the JWT that names it",
+		Long: `Makes a key for the given routes: it writes the key's record to Redis and prints
+the JWT for the client. The record decides; the gateway follows a change to it,
+or its deletion, from the key's next request on.
 
-A route is a path (/api/v1/test), may have * for one segment (/users/*) or /** at
-its end for all beneath (/files/**), and a method in front ("GET /users/*").
+A route is a path (/api/v1/test). It may have * for one segment (/users/*), /**
+at its end for everything below (/files/**), and a method in front
+("GET /users/*").
 
-With --api-key it makes no key but another JWT for one that there is, and takes
-limit, routes and end from its record. With --count it makes several keys: with
--o json one object a line. With --dry-run it only shows what it would make.
+--api-key makes another JWT for a key that exists, and takes limit, routes and
+end from its record. The key is named by its api_key, by a JWT signed by the
+configuration's secret or keys, or by the hash that the log shows as key=….
+--count makes several keys; with -o json it prints one object a line. --dry-run
+only shows what it would make.
 
-The secret is application.token.jwt_secret, from the file or, with --env, from the
-environment; or --secret-file. --secret works too, but other users of this host
-can see it there.
+The secret is application.token.jwt_secret, from the file or, with --env, from
+the environment. --secret-file reads another. --secret does too, but other users
+of this host can see it. --kid signs with a key of application.token.keys in its
+place: to replace a key, add the new one there, sign with it, and remove the old
+one when its last token has expired.
 
-Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
-4 Redis unreachable.`,
+Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record, or
+is not valid, 4 Redis unreachable.`,
 		Example: `  tykctl token gen --config config.json
-  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 --window 10s --ttl 30d --label 'ACME, billing' -o json
+  tykctl token gen --routes '/api/v1/test,GET /users/*' --limit 100 \
+      --window 10s --ttl 30d --label 'ACME, billing' -o json
   tykctl token gen --api-key $API_KEY --secret-file secret.txt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,20 +72,24 @@ Exit codes: 0 made, 1 failed, 2 wrong usage, 3 --api-key has no live record,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.routes, "routes", "/api/v1/test,/api/v1/test2", "the routes the key may use, separated by commas")
+	textFlag(f, &o.routes, "routes", "list", "the routes the key may use, separated by commas")
 	f.Var((*duration.Flag)(&o.ttl), "ttl", "how long the key lives, as in 24h or 30d")
-	f.Int64Var(&o.grant.limit, "limit", 10, "requests the key may make in each window")
+	f.Int64Var(&o.grant.limit, "limit", 10, "how many requests the key may make in each window")
 	f.Var((*duration.Flag)(&o.grant.window), "window", "the limit's window (default: application.rate_limit.window)")
-	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts (default: application.rate_limit.algorithm)")
+	textFlag(f, &o.grant.algorithm, "algorithm", "name", "how the limit counts (default: application.rate_limit.algorithm)")
 	completeAlgorithm(cmd)
-	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once after a rest, with token_bucket (default: the limit)")
-	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be held back, with leaky_bucket")
-	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
-	f.StringVar(&o.apiKey, "api-key", "", "make another JWT for this `key`, from its record")
+	f.Int64Var(&o.grant.burst, "burst", 0, "how many requests may come at once after a pause, with token_bucket (default: the limit)")
+	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be delayed, with leaky_bucket")
+	textFlag(f, &o.grant.label, "label", "text", "whom the key is for")
+	textFlag(f, &o.apiKey, "api-key", "key", "make another JWT for this key, from its record")
+	_ = cmd.RegisterFlagCompletionFunc("api-key", func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return a.completeKeys(cmd, nil, typed)
+	})
 	f.IntVar(&o.count, "count", 1, "how many keys to make")
-	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and do not ask Redis")
+	f.BoolVar(&o.dryRun, "dry-run", false, "write nothing, and do not connect to Redis")
 	o.with.flags(cmd)
-	f.StringVar(&o.kid, "kid", "", "sign with this `key` of application.token.keys (default: jwt_secret, else the newest in use)")
+	textFlag(f, &o.kid, "kid", "kid", "sign with this key of application.token.keys (default: jwt_secret, else the newest in use)")
+	_ = cmd.RegisterFlagCompletionFunc("kid", a.completeKid)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -99,11 +108,8 @@ func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
 	if o.apiKey != "" {
 		for _, name := range ofRecord {
 			if given.Changed(name) {
-				return fmt.Errorf("--%s does not go with --api-key, whose record decides", name)
+				return fmt.Errorf("--%s does not go with --api-key: the key's record decides", name)
 			}
-		}
-		if !jwtauth.ValidAPIKey(o.apiKey) {
-			return errors.New("--api-key: not an api_key (16 to 128 letters, digits, - and _)")
 		}
 	}
 	return cmp.Or(o.with.check(), checkOutput(o.output))
@@ -121,7 +127,22 @@ func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) err
 	if err != nil {
 		return err
 	}
+	var of subject
+	if o.apiKey != "" {
+		if of, err = a.readKey(o.apiKey); err != nil {
+			return usage(cmd, fmt.Errorf("--api-key: %w", err))
+		}
+		if of.jwt != "" {
+			if err = checkSigned(of.jwt, cfg); err != nil {
+				return fmt.Errorf("--api-key: %w", err)
+			}
+		}
+	}
 	err = withStore(cfg, func(book *ledger.Ledger) error {
+		if err := a.resolveOne(cmd.Context(), where, book, &of); err != nil {
+			return err
+		}
+		o.apiKey = of.apiKey
 		for i := range o.count {
 			made, err := o.make(cmd.Context(), book, key)
 			if err != nil {
@@ -134,7 +155,7 @@ func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) err
 		return nil
 	})
 	if err == nil && publicSecret(cfg) {
-		fmt.Fprintln(a.err, "tykctl: signed with the published example secret: for trying out only, see 'tykctl secret --help'")
+		fmt.Fprintln(a.err, "tykctl: this token is signed with the published example secret, for trying out only; make your own with 'tykctl secret'")
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/gateway"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/jsonobject"
@@ -31,34 +32,36 @@ type tokenInspectOptions struct {
 func (a *app) tokenInspectCommand(where *store) *cobra.Command {
 	o := &tokenInspectOptions{}
 	cmd := &cobra.Command{
-		Use:   "inspect {jwt | api_key | -}",
-		Short: "Show what a token says, whether it is live, and whether a request would pass",
-		Long: `Shows a token's header and claims, whether the signature holds, the live record
-of its key beside the claims (≠ marks a difference; the record is what counts),
-its usage, and the verdict: stage by stage what a request with it would meet, by
-the code that serves requests. It takes no permit. - reads the token from stdin,
-which keeps it out of the shell's history.
+		Use:   "inspect {api_key | jwt | hash | -}",
+		Short: "Show a key or a JWT, and whether a request would pass",
+		Long: `Shows a JWT's header and claims, whether its signature is valid, the key's
+record beside the claims (≠ marks a difference; the record decides), its usage,
+and the verdict: stage by stage what a request would meet, computed by the code
+that serves requests. It takes no permit.
 
-Without --path the verdict is on the token alone. Without a secret the signature
-stays unchecked, and all else is shown. Without Redis the header, the claims and
-the signature are shown, and exit code 4 says that there is no verdict yet: unless
-the token is refused already by what it says.
+- reads the JWT, the api_key or the hash (the log's key=…) from stdin, which
+keeps it out of the shell's history.
 
-With -o json it is one object. In "stages", "ok" is null for what was not checked.
-A "status" of 200 stands for whatever the backend answers.
+Without --path the verdict is about the token alone. Without a secret the
+signature is not checked. Without Redis there is no record and usually no
+verdict, and the exit code is 4.
 
-Exit codes: 0 a request would pass, 1 failed, 2 wrong usage, 3 it would be refused,
-or the argument is no token, 4 Redis unreachable.`,
+With -o json it is one object. In "stages", "ok" is null for what was not
+checked. A "status" of 200 stands for whatever the backend answers.
+
+Exit codes: 0 a request would pass, 1 failed, 2 wrong usage, 3 it would be
+refused, or there is no such token or key, 4 Redis unreachable.`,
 		Example: `  tykctl token inspect $JWT --method GET --path /users/7
+  tykctl token inspect 17a15a23a425 --path /users/7
   pbpaste | tykctl token inspect - -o json | jq .verdict`,
 		ValidArgsFunction: a.completeKey,
-		Args:              oneArg("one JWT or api_key, or - for stdin"),
+		Args:              oneArg("one JWT, api_key or hash, or - for stdin"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := cmp.Or(o.with.check(), checkOutput(o.output), o.checkRequest()); err != nil {
 				return usage(cmd, err)
 			}
 			if args[0] == "-" && o.with.secretFile == "-" {
-				return usage(cmd, errors.New("stdin cannot be both the token and the secret"))
+				return usage(cmd, errStdinTwice)
 			}
 			s, err := a.readSubject(args[0])
 			if err != nil {
@@ -68,16 +71,20 @@ or the argument is no token, 4 Redis unreachable.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.method, "method", "", "the request's method (default GET)")
-	f.StringVar(&o.path, "path", "", "the request's path, with its query if it has one")
+	textFlag(f, &o.method, "method", "method", "the request's method (default: GET)")
+	textFlag(f, &o.path, "path", "path", "the request's path, with its query if it has one")
+	completeFlag(cmd, "method", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+	completeFlag(cmd, "path")
 	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
 
+var errStdinTwice = errors.New("stdin cannot be both the token and the secret")
+
 func (o *tokenInspectOptions) checkRequest() error {
 	if o.method != "" && o.path == "" {
-		return errors.New("--method needs the --path of the request")
+		return errors.New("--method needs --path, the path of the request")
 	}
 	return nil
 }
@@ -91,6 +98,7 @@ type inspection struct {
 	Record    json.RawMessage `json:"record"`
 	Usage     *usageReport    `json:"usage"`
 	Verdict   gateway.Verdict `json:"verdict"`
+	KeyHash   string          `json:"key_hash,omitempty"` // of the api_key, as in the log
 
 	entry   ledger.Entry
 	broken  error // why there is no usage, if what is counted is the reason
@@ -112,10 +120,16 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 		return err
 	}
 	defer func() { _ = book.Close() }()
+	if err := a.resolveOne(ctx, where, book, &s); err != nil {
+		return storeError(err, cfg)
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
 	defer cancel()
 
 	i := inspection{APIKey: s.apiKey, Header: s.header, Claims: s.claims, Signature: signatureOf(verifier, s.jwt)}
+	if s.apiKey != "" {
+		i.KeyHash = ledger.KeyHash(s.apiKey)
+	}
 	i.lookUp(ctx, book)
 	if i.away != nil && s.jwt == "" {
 		return storeError(i.away, cfg)
@@ -193,6 +207,9 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 	}
 	s, now := a.sheet(a.out), time.Now()
 	s.row("api_key", cmp.Or(i.APIKey, "none"))
+	if i.KeyHash != "" {
+		s.row("key hash", i.KeyHash+" (the log's key=…)")
+	}
 	if i.Header != nil {
 		s.row("header", string(safeJSON(i.Header)))
 		s.row("signature", i.Signature)
@@ -274,6 +291,9 @@ func readable(m jsonobject.Member, now time.Time) string {
 	case (m.Name == "exp" || m.Name == "iat" || m.Name == "nbf") && json.Unmarshal(m.Value, &seconds) == nil && math.Abs(seconds) < farthest:
 		return moment(time.Unix(int64(seconds), 0), now)
 	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
+		if d, err := duration.Parse(text); err == nil && (m.Name == "window" || m.Name == "max_delay") {
+			return duration.Format(d)
+		}
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return moment(t, now)
 		}
@@ -306,14 +326,14 @@ func (s *sheet) verdict(i *inspection) {
 	if i.Verdict.Allowed {
 		condition := ""
 		if i.Header != nil && i.Signature == "unchecked" {
-			condition = "if the signature holds"
+			condition = "if the signature is valid"
 		}
 		s.mark(s.paint(green, "→"), "passes", condition)
 		return
 	}
 	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
 	if errors.Is(i.Verdict.Err, ledger.ErrUnavailable) {
-		s.mark("→", "not known", "Redis did not say; a gateway to which it says nothing either answers "+answer)
+		s.mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
 		return
 	}
 	s.mark(s.paint(red, "→"), "refused", answer)

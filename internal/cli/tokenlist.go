@@ -26,20 +26,25 @@ func (a *app) tokenListCommand(where *store) *cobra.Command {
 	o := &tokenListOptions{}
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the keys that have a record",
-		Long: `Lists keys with limit, end, label and routes, as they are found and in no order.
-Redis goes on serving meanwhile. Records that the gateway could not use are listed
-with what is wrong with them; a filter leaves them out.
+		Short: "List the keys in Redis",
+		Long: `Lists the keys that have a record, with their limits, ends, routes and labels,
+in the order that Redis returns them. KEY_HASH is what the log shows as key=….
+Redis keeps serving meanwhile.
 
-With -o json it is an array, one element a line: {"api_key","label","rate_limit",
-"window","algorithm","allowed_routes","expires_at","ttl"}, window and ttl in seconds,
-expires_at and ttl null for never; or {"api_key","problem"}. If Redis fails
-meanwhile, what was listed stays, the array is not closed, and the exit code is 4.
+"suspended" in place of a limit marks a limit of 0, which lets nothing in. A
+record that the gateway cannot use is listed with the reason; --label and
+--expires-in leave it out.
 
-Exit codes: 0 listed, also when there are none, 1 failed, 2 wrong usage,
+With -o json it is an array, one element a line: {"api_key","label",
+"rate_limit","window","algorithm","allowed_routes","expires_at","ttl",
+"key_hash"}, window and ttl in seconds, expires_at and ttl null for never; or
+{"api_key","problem","key_hash"}. If Redis fails midway, what was listed stays,
+the array is left open and the exit code is 4.
+
+Exit codes: 0 listed, even if there are none, 1 failed, 2 wrong usage,
 4 Redis unreachable.`,
 		Example: `  tykctl token list --expires-in 7d
-  tykctl token list --label ACME -o json | jq -r '.[].api_key'`,
+  tykctl token list --label acme -o json | jq -r '.[].api_key'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := checkOutput(o.output)
@@ -53,8 +58,10 @@ Exit codes: 0 listed, also when there are none, 1 failed, 2 wrong usage,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.label, "label", "", "only keys whose label contains this text")
-	f.Var((*duration.Flag)(&o.expiresIn), "expires-in", "only keys that end within this time, as in 36h or 7d")
+	textFlag(f, &o.label, "label", "text", "only keys whose label contains this; letter case does not matter")
+	f.Var((*duration.Flag)(&o.expiresIn), "expires-in", "only keys that expire within this time, as in 36h or 7d")
+	completeFlag(cmd, "label")
+	completeFlag(cmd, "expires-in", "1d", "7d", "30d")
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -64,31 +71,42 @@ const listBuffer = 32 << 10
 
 func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
 	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
-		out := bufio.NewWriterSize(a.out, listBuffer)
-		broken := 0
-		list, now := list{sheet: a.sheet(out), json: o.output == "json"}, time.Now()
+		out, now, found, broken := bufio.NewWriterSize(a.out, listBuffer), time.Now(), 0, 0
+		sheet := a.sheet(out)
+		array := &list{sheet: sheet, json: true}
+		rows := &table{sheet: sheet, header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
 		err := book.List(ctx, func(e ledger.Entry) error {
 			if !o.wants(e, now) {
 				return nil
 			}
+			found++
 			if e.Record == nil {
 				broken++
 			}
-			return list.addEntry(e, now)
+			if o.output == "json" {
+				return array.add(listedEntry(e), "")
+			}
+			return rows.row(listedRow(e, now)...)
 		})
-		if err == nil {
-			err = list.end()
+		switch {
+		case o.output != "json":
+			err = cmp.Or(err, rows.end()) // also what came before Redis failed
+		case err == nil:
+			err = array.end()
+		}
+		if err == nil && found == 0 && o.output != "json" {
+			fmt.Fprintln(a.err, "tykctl: there is no such key")
 		}
 		err = cmp.Or(err, out.Flush())
 		if broken > 0 && err == nil {
-			fmt.Fprintf(a.err, "tykctl: %d unusable: their requests get 503; write each record anew, or revoke its key\n", broken)
+			fmt.Fprintf(a.err, "tykctl: %d unusable: their requests get 503; write each record again, or revoke its key\n", broken)
 		}
 		return err
 	})
 }
 
 func (o *tokenListOptions) wants(e ledger.Entry, now time.Time) bool {
-	if o.label != "" && (e.Record == nil || !strings.Contains(e.Record.Label, o.label)) {
+	if o.label != "" && (e.Record == nil || !labelled(e.Record.Label, o.label)) {
 		return false
 	}
 	if o.expiresIn > 0 {
@@ -96,6 +114,11 @@ func (o *tokenListOptions) wants(e ledger.Entry, now time.Time) bool {
 		return e.Record != nil && !end.IsZero() && !end.After(now.Add(o.expiresIn))
 	}
 	return true
+}
+
+// labelled reports whether a label contains a text, whatever the case of its letters.
+func labelled(label, text string) bool {
+	return strings.Contains(strings.ToLower(label), strings.ToLower(text))
 }
 
 // listed is a key in a list. Its JSON form is fixed for scripts.
@@ -108,40 +131,53 @@ type listed struct {
 	AllowedRoutes []string   `json:"allowed_routes"`
 	ExpiresAt     *time.Time `json:"expires_at"`
 	TTL           *int64     `json:"ttl"`
+	KeyHash       string     `json:"key_hash"`
 }
 
 // unusable is a record that the gateway could not use.
 type unusable struct {
 	APIKey  string `json:"api_key"`
 	Problem string `json:"problem"`
+	KeyHash string `json:"key_hash"`
 }
 
-func (l *list) addEntry(e ledger.Entry, now time.Time) error {
+// listedEntry is a key's JSON form.
+func listedEntry(e ledger.Entry) any {
 	if e.Record == nil {
-		return l.add(unusable{e.APIKey, e.Problem.Error()}, fmt.Sprintf("%-22s  unusable: %s", e.APIKey, e.Problem))
+		return unusable{e.APIKey, e.Problem.Error(), ledger.KeyHash(e.APIKey)}
 	}
 	limit := e.Record.Limit
-	routes := e.Record.Routes.Patterns()
-	if routes == nil {
-		routes = []string{}
-	}
-	text := ""
-	if !l.json {
-		ends := "never"
-		if end := e.End(now); !end.IsZero() {
-			ends = relative(end.Sub(now))
-		}
-		text = fmt.Sprintf("%-22s  %-12s  %-9s  %s", e.APIKey, fmt.Sprintf("%d/%s", limit.Permits, seconds(int64(limit.Window/time.Second))), ends, strings.Join(routes, ", "))
-		if e.Record.Label != "" {
-			text += "  # " + e.Record.Label
-		}
-	}
 	value := listed{
 		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
-		Algorithm: algorithmOf(limit), AllowedRoutes: routes, TTL: ttlSeconds(e.TTL),
+		Algorithm: algorithmOf(limit), AllowedRoutes: e.Record.Routes.Patterns(), TTL: ttlSeconds(e.TTL),
+		KeyHash: ledger.KeyHash(e.APIKey),
+	}
+	if value.AllowedRoutes == nil {
+		value.AllowedRoutes = []string{}
 	}
 	if !e.Record.Expires.IsZero() {
 		value.ExpiresAt = new(e.Record.Expires.UTC())
 	}
-	return l.add(value, strings.TrimRight(text, " "))
+	return value
+}
+
+// listedRow is a key's columns.
+func listedRow(e ledger.Entry, now time.Time) []string {
+	hash := ledger.KeyHash(e.APIKey)
+	if e.Record == nil {
+		return []string{e.APIKey, hash, "unusable: " + e.Problem.Error()}
+	}
+	limit := suspended
+	if e.Record.Limit.Permits > 0 {
+		limit = fmt.Sprintf("%d/%s", e.Record.Limit.Permits, duration.Format(e.Record.Limit.Window))
+	}
+	ends := "never"
+	if end := e.End(now); !end.IsZero() {
+		ends = relative(end.Sub(now))
+	}
+	routes := strings.Join(e.Record.Routes.Patterns(), ", ")
+	if e.Record.Label != "" {
+		routes = strings.TrimLeft(routes+"  # "+e.Record.Label, " ")
+	}
+	return []string{e.APIKey, hash, limit, ends, routes}
 }

@@ -1,64 +1,108 @@
 package cli
 
 import (
+	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 type tokenRevokeOptions struct {
 	with signing
 
-	force  bool
-	output string
+	fromFile string
+	label    string
+	force    bool
+	dryRun   bool
+	output   string
 }
 
 func (a *app) tokenRevokeCommand(where *store) *cobra.Command {
 	o := &tokenRevokeOptions{}
 	cmd := &cobra.Command{
-		Use:   "revoke {jwt | api_key}...",
-		Short: "Delete keys' records, so that their tokens are refused from the next request on",
-		Long: `Deletes the records of the keys that are named, by themselves or by a JWT. Every
-JWT of such a key is refused from its next request on.
+		Use:   "revoke [api_key | jwt | hash | -]...",
+		Short: "Revoke keys: delete their records",
+		Long: `Deletes the records of the named keys. The gateway refuses every JWT of such a
+key from its next request on. Keys are named
 
-A JWT must bear our signature, since anyone can write one that names any key;
-whether it has expired does not matter. Nothing is revoked if one of them does not,
-unless --force is given.
+  - one by one: by api_key, by JWT, or by the hash that the log shows as key=…
+  - one a line on stdin (-) or in a file (--from-file)
+  - by their label (--label)
 
-With -o json it is one array of {"api_key","revoked"}.
+A JWT must be signed by the configuration's secret or keys, since anyone can
+write one that names any key; it may have expired. If one of the keys is not
+valid, nothing is revoked. --force revokes by a JWT with any signature.
 
-Exit codes: 0 revoked, 1 failed, 2 wrong usage, 3 none was live, or an argument is
-not valid, 4 Redis unreachable.`,
+--dry-run shows what would be revoked.
+
+With -o json it is one array of {"api_key","revoked","key_hash"}, with --dry-run
+of {"api_key","revoked","key_hash","dry_run","live"}. If Redis fails midway, the
+array is left open.
+
+Exit codes: 0 revoked, 1 failed, 2 wrong usage, 3 none of the keys was live, or
+one is not valid, 4 Redis unreachable.`,
 		Example: `  tykctl token revoke 7wYb1lYvT2Kq3mXnR5sZdA
-  tykctl token revoke $JWT $OLD_JWT -o json`,
+  tykctl token revoke --from-file leaked.txt --dry-run
+  cat leaked.txt | tykctl token revoke - -o json
+  tykctl token revoke --label 'acme, billing'`,
 		ValidArgsFunction: a.completeKeys,
-		Args:              someArgs("JWTs or api_keys"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(o.with.check(), checkOutput(o.output)); err != nil {
+			err := o.check(args, cmd.Flags().Changed("label"))
+			if err := cmp.Or(err, o.with.check(), checkOutput(o.output)); err != nil {
 				return usage(cmd, err)
 			}
 			return a.tokenRevoke(cmd.Context(), where, args, o)
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.force, "force", false, "revoke by a JWT whose signature does not hold or cannot be checked")
+	textFlag(f, &o.fromFile, "from-file", "file", "a file with one key a line")
+	textFlag(f, &o.label, "label", "text", "revoke all keys whose label contains this; letter case does not matter")
+	completeFlag(cmd, "label")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be revoked")
+	f.BoolVar(&o.force, "force", false, "do not check the signatures of JWTs")
 	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
 
-// revocation is what became of one argument. Its JSON form is fixed for scripts.
+func (o *tokenRevokeOptions) check(args []string, byLabel bool) error {
+	ways := 0
+	for _, given := range []bool{len(args) > 0, o.fromFile != "", byLabel} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case ways == 0:
+		return errors.New("name the keys to revoke: as arguments, with --from-file or with --label")
+	case ways > 1:
+		return errors.New("name the keys in one way: as arguments, with --from-file or with --label")
+	case byLabel && strings.TrimSpace(o.label) == "":
+		return errors.New("--label must not be empty: every label contains that")
+	}
+	return nil
+}
+
+// revocation is what became of one key. Its JSON form is fixed for scripts.
 type revocation struct {
-	APIKey  string `json:"api_key"`
+	APIKey  string `json:"api_key"` // "" when its hash is all that is known
 	Revoked bool   `json:"revoked"`
+	KeyHash string `json:"key_hash"`
+	DryRun  bool   `json:"dry_run,omitempty"`
+	Live    *bool  `json:"live,omitempty"` // with dry_run
 }
 
 func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *tokenRevokeOptions) error {
-	subjects, err := a.readKeys(args)
+	subjects, err := a.readSubjects(args, o.fromFile)
 	if err != nil {
 		return err
 	}
@@ -66,50 +110,176 @@ func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *t
 	if err != nil {
 		return err
 	}
-	for n, s := range subjects {
-		if s.jwt == "" || o.force {
-			continue
-		}
-		if err := checkSigned(s.jwt, cfg); err != nil {
-			return fmt.Errorf("argument %d: %w; nothing was revoked, --force would", n+1, err)
-		}
+	if err := o.checkSignatures(subjects, cfg); err != nil {
+		return err
 	}
 	return withStore(cfg, func(book *ledger.Ledger) error {
-		list := list{sheet: a.sheet(a.out), json: o.output == "json"}
-		live := 0
-		for _, s := range subjects {
-			revoked, err := book.Revoke(ctx, s.apiKey)
-			if err != nil {
+		hashes, apiKeys := []string{}, []string{}
+		if o.label != "" {
+			if apiKeys, err = labelledKeys(ctx, book, o.label); err != nil {
 				return err
 			}
-			text := "not live  "
-			if revoked {
-				text = "revoked   "
-				live++
-			}
-			if err := list.add(revocation{s.apiKey, revoked}, text+s.apiKey); err != nil {
-				return err
+			if len(apiKeys) == 0 {
+				return fmt.Errorf("%w: no key has a label that contains %q", errNotValid, printable(o.label))
 			}
 		}
-		if err := list.end(); err != nil {
+		who := make([]*subject, len(subjects))
+		for i := range subjects {
+			who[i] = &subjects[i].subject
+		}
+		if err := a.resolve(ctx, where, book, who...); err != nil {
 			return err
 		}
-		if live == 0 {
-			return fmt.Errorf("%w: none of the keys was live", errNotValid)
+		for _, s := range who {
+			if s.apiKey == "" {
+				hashes = append(hashes, s.hash)
+			} else {
+				apiKeys = append(apiKeys, s.apiKey)
+			}
 		}
-		return nil
+		return a.revoke(ctx, book, apiKeys, hashes, o)
 	})
 }
 
-// readKeys reads the names of all keys before anything is done by one.
-func (a *app) readKeys(args []string) ([]subject, error) {
-	var list []subject
-	for n, arg := range args {
-		s, err := a.readKey(arg)
-		if err != nil {
-			return nil, fmt.Errorf("argument %d: %w", n+1, err)
-		}
-		list = append(list, s)
+func (o *tokenRevokeOptions) checkSignatures(subjects []namedSubject, cfg *config.Config) error {
+	if o.force {
+		return nil
 	}
-	return list, nil
+	for _, s := range subjects {
+		if s.jwt == "" {
+			continue
+		}
+		if err := checkSigned(s.jwt, cfg); err != nil {
+			return fmt.Errorf("%s: %w; nothing was revoked, --force skips this check", s.where, err)
+		}
+	}
+	return nil
+}
+
+// labelledKeys are the keys whose label contains a text.
+func labelledKeys(ctx context.Context, book *ledger.Ledger, text string) ([]string, error) {
+	var keys []string
+	seen := map[string]bool{} // the walk may come by twice
+	err := book.List(ctx, func(e ledger.Entry) error {
+		if e.Record != nil && labelled(e.Record.Label, text) && !seen[e.APIKey] {
+			seen[e.APIKey] = true
+			keys = append(keys, e.APIKey)
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// revoke revokes keys and prints what became of each; of the hashes no key is known.
+func (a *app) revoke(ctx context.Context, book *ledger.Ledger, apiKeys, hashes []string, o *tokenRevokeOptions) error {
+	list := list{sheet: a.sheet(a.out), json: o.output == "json"}
+	live, done := 0, 0
+	show := func(name string, r revocation, isLive bool) error {
+		text := "not live  "
+		switch {
+		case isLive && o.dryRun:
+			text = "live      "
+		case isLive:
+			text = "revoked   "
+		}
+		if isLive {
+			live++
+		}
+		if o.dryRun {
+			r.DryRun, r.Live = true, &isLive
+		}
+		done++
+		return list.add(r, text+name)
+	}
+	each := func(apiKey string, isLive bool) error {
+		return show(apiKey, revocation{APIKey: apiKey, Revoked: isLive && !o.dryRun, KeyHash: ledger.KeyHash(apiKey)}, isLive)
+	}
+	act := book.RevokeAll
+	if o.dryRun {
+		act = book.Held
+	}
+	total := len(apiKeys) + len(hashes)
+	if err := act(ctx, apiKeys, each); err != nil {
+		if done > 0 {
+			err = fmt.Errorf("after %d of %d keys: %w", done, total, err)
+		}
+		return err
+	}
+	for _, hash := range hashes {
+		if err := show(hash, revocation{KeyHash: hash}, false); err != nil {
+			return err
+		}
+	}
+	if err := list.end(); err != nil {
+		return err
+	}
+	if live == 0 {
+		return fmt.Errorf("%w: none of these keys is live", errNotValid)
+	}
+	if total > 1 && o.output != "json" {
+		verb := "revoked"
+		if o.dryRun {
+			verb = "live, none of them was revoked: this is a dry run"
+		}
+		fmt.Fprintf(a.err, "tykctl: %d of %d keys %s\n", live, total, verb)
+	}
+	return nil
+}
+
+// namedSubject is a subject and where it was named.
+type namedSubject struct {
+	subject
+	where string // argument 2, line 17
+}
+
+// readSubjects reads the names of all keys before anything is done by one: the
+// arguments, where - stands for the lines of stdin, and the lines of a file.
+func (a *app) readSubjects(args []string, file string) ([]namedSubject, error) {
+	var all []namedSubject
+	add := func(text, where string) error {
+		s, err := parseSubject(text)
+		if err = errorOr(err, s.named); err != nil {
+			return fmt.Errorf("%s: %w; nothing was revoked", where, err)
+		}
+		all = append(all, namedSubject{s, where})
+		return nil
+	}
+	lines := func(in io.Reader) error {
+		scan := bufio.NewScanner(in)
+		scan.Buffer(nil, maxArgument)
+		for n := 1; scan.Scan(); n++ {
+			if text := strings.TrimSpace(scan.Text()); text != "" {
+				if err := add(text, fmt.Sprintf("line %d", n)); err != nil {
+					return err
+				}
+			}
+		}
+		if errors.Is(scan.Err(), bufio.ErrTooLong) {
+			return fmt.Errorf("%w: a line is longer than any key; nothing was revoked", errNotValid)
+		}
+		return scan.Err()
+	}
+	for n, arg := range args {
+		read := func() error { return add(arg, fmt.Sprintf("argument %d", n+1)) }
+		if arg == "-" {
+			read = func() error { return lines(a.in) }
+		}
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	if file != "" {
+		f, err := os.Open(file) //nolint:gosec // the operator named it
+		if err != nil {
+			return nil, fmt.Errorf("--from-file: %w", fileError(err))
+		}
+		defer func() { _ = f.Close() }()
+		if err := lines(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	if len(all) == 0 && (len(args) > 0 || file != "") {
+		return nil, fmt.Errorf("%w: there is no key to revoke on stdin or in the file", errNotValid)
+	}
+	return all, nil
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 type tokenUpdateOptions struct {
+	with   signing
 	grant  grant
 	routes string
 	ttl    time.Duration
@@ -27,50 +27,57 @@ type tokenUpdateOptions struct {
 func (a *app) tokenUpdateCommand(where *store) *cobra.Command {
 	o := &tokenUpdateOptions{}
 	cmd := &cobra.Command{
-		Use:   "update api_key",
-		Short: "Change a key's record, which counts from its next request on",
-		Long: `Changes what the flags name in the live record of a key, in one atomic step. All
-else in the record stays as it is, byte for byte, whoever wrote it; so does the time
-until it vanishes, unless --ttl is given. A --limit of 0 suspends the key; a
---window of 0 is the gateway's own. For a key that is being refused for its limit
-the change counts within a second.
+		Use:   "update {api_key | jwt | hash | -}",
+		Short: "Change a key's limit, routes, end or label",
+		Long: `Changes what the flags name in a key's record, in one atomic step. The rest of
+the record stays as it is, byte for byte, and so does its end unless --ttl is
+given. The change takes effect with the key's next request; if the gateway is
+just refusing the key for its limit, within a second.
 
-The JWTs that were handed out keep the end that is written in them:
-'tykctl token gen --api-key' makes another.
+The key is named by its api_key, by a JWT signed by the configuration's secret
+or keys, or by the hash that the log shows as key=…; - reads any of these from
+stdin.
 
-With -o json it is one object: {"api_key","record","ttl"}, ttl in seconds, null for never.
+--limit 0 suspends the key. --window 0 goes back to the gateway's own window.
+JWTs that were handed out keep their own end: 'tykctl token gen --api-key' makes
+another.
 
-Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, or none that the
-gateway could then use, 4 Redis unreachable.`,
+With -o json it is one object: {"api_key","record","ttl"}, ttl in seconds, null
+for never.
+
+Exit codes: 0 changed, 1 failed, 2 wrong usage, 3 no live record, or the result
+would be invalid, or the JWT is, 4 Redis unreachable.`,
 		Example: `  tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --limit 500
-  tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --routes 'GET /users/*' --ttl 90d --label 'ACME, billing'`,
+  tykctl token update 7wYb1lYvT2Kq3mXnR5sZdA --routes 'GET /users/*' \
+      --ttl 90d --label 'ACME, billing'`,
 		ValidArgsFunction: a.completeKey,
-		Args:              oneArg("one api_key"),
+		Args:              oneArg("one api_key, JWT or hash"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := o.change(cmd.Flags(), time.Now())
-			if err := cmp.Or(err, checkOutput(o.output)); err != nil {
+			if err := cmp.Or(err, o.with.check(), checkOutput(o.output)); err != nil {
 				return usage(cmd, err)
 			}
-			s, err := a.readSubject(args[0])
+			if args[0] == "-" && o.with.secretFile == "-" {
+				return usage(cmd, errStdinTwice)
+			}
+			who, err := a.readKey(args[0])
 			if err != nil {
 				return err
 			}
-			if s.jwt != "" {
-				return usage(cmd, errors.New("update takes the api_key by itself, which 'tykctl token inspect' shows of a JWT"))
-			}
-			return a.tokenUpdate(cmd.Context(), where, s.apiKey, change, o)
+			return a.tokenUpdate(cmd.Context(), where, who, change, o)
 		},
 	}
 	f := cmd.Flags()
-	f.Int64Var(&o.grant.limit, "limit", 0, "requests the key may make in each window")
-	f.StringVar(&o.routes, "routes", "", "the routes the key may use, separated by commas")
+	f.Int64Var(&o.grant.limit, "limit", 0, "how many requests the key may make in each window; 0 suspends it")
+	textFlag(f, &o.routes, "routes", "list", "the routes the key may use, separated by commas")
 	f.Var((*duration.Flag)(&o.grant.window), "window", "the limit's window")
 	f.Var((*duration.Flag)(&o.ttl), "ttl", "how long the key lives from now on, as in 24h or 30d")
-	f.StringVar(&o.grant.algorithm, "algorithm", "", "how the limit counts")
+	textFlag(f, &o.grant.algorithm, "algorithm", "name", "how the limit counts")
 	completeAlgorithm(cmd)
-	f.Int64Var(&o.grant.burst, "burst", 0, "requests that may come at once, for algorithms that know it")
-	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be held back, for algorithms that know it")
-	f.StringVar(&o.grant.label, "label", "", "whom the key is for")
+	f.Int64Var(&o.grant.burst, "burst", 0, "how many requests may come at once after a pause, with token_bucket")
+	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be delayed, with leaky_bucket")
+	textFlag(f, &o.grant.label, "label", "text", "whom the key is for")
+	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
@@ -102,7 +109,7 @@ func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Cha
 	case err != nil:
 		return c, err
 	case reflect.ValueOf(c).IsZero():
-		return c, errors.New("nothing to change: name it, as in --limit 100")
+		return c, errors.New("nothing to change; say what, as in --limit 100")
 	case o.grant.limit < 0:
 		return c, fmt.Errorf("--limit must be 0 or more, not %d", o.grant.limit)
 	}
@@ -117,9 +124,21 @@ func given[T any](f *pflag.FlagSet, name string, value T) *T {
 	return &value
 }
 
-func (a *app) tokenUpdate(ctx context.Context, where *store, apiKey string, c ledger.Change, o *tokenUpdateOptions) error {
-	return a.withKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
-		e, err := book.Update(ctx, apiKey, c)
+func (a *app) tokenUpdate(ctx context.Context, where *store, who subject, c ledger.Change, o *tokenUpdateOptions) error {
+	cfg, err := a.loadWith(where, &o.with)
+	if err != nil {
+		return err
+	}
+	if who.jwt != "" {
+		if err := checkSigned(who.jwt, cfg); err != nil {
+			return err
+		}
+	}
+	return withStore(cfg, func(book *ledger.Ledger) error {
+		if err := a.resolveOne(ctx, where, book, &who); err != nil {
+			return err
+		}
+		e, err := book.Update(ctx, who.apiKey, c)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/duration"
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -25,6 +26,9 @@ type usageReport struct {
 	Refused   int64   `json:"refused"`
 	Burst     int64   `json:"burst,omitempty"`     // if the record or the configuration names one
 	MaxDelay  float64 `json:"max_delay,omitempty"` // of a leaky bucket
+	KeyHash   string  `json:"key_hash"`            // as in the log
+	Label     string  `json:"label,omitempty"`     // in limits top
+	Rate      float64 `json:"rate,omitempty"`      // requests a second, in limits top --by rate
 }
 
 func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
@@ -34,6 +38,7 @@ func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
 		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
 		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
 		Burst:    u.Limit.Burst, MaxDelay: u.Limit.MaxDelay.Seconds(),
+		KeyHash: ledger.KeyHash(apiKey),
 	}
 }
 
@@ -45,11 +50,14 @@ func algorithmOf(l ratelimit.Limit) string {
 // lines is the report for people, a line to each figure.
 func (u usageReport) lines() []string {
 	limit := fmt.Sprintf("%d in %s", u.Limit, seconds(u.Window))
+	if u.Limit == 0 {
+		limit += " (suspended)"
+	}
 	if u.Burst > 0 {
 		limit += fmt.Sprintf(", burst %d", u.Burst)
 	}
 	if u.MaxDelay > 0 {
-		limit += fmt.Sprintf(", held back up to %gs", u.MaxDelay)
+		limit += fmt.Sprintf(", delayed up to %gs", u.MaxDelay)
 	}
 	return []string{
 		"api_key:    " + u.APIKey,
@@ -64,37 +72,69 @@ func (u usageReport) lines() []string {
 
 // line is the report in one line, for a log.
 func (u usageReport) line() string {
+	if u.Limit == 0 {
+		return fmt.Sprintf("suspended, used %d, refused %d", u.Used, u.Refused)
+	}
 	return fmt.Sprintf("used %d of %d, %d left, resets in %s, refused %d",
 		u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
 }
 
 // printUsages is a table of several keys, or a line for each where it has no room.
-func printUsages(s *sheet, usages []usageReport) error {
+func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "API_KEY\tUSED\tLIMIT\tREMAINING\tRESETS IN\tREFUSED")
+	row := func(rate, label string, columns ...any) {
+		line := fmt.Sprintf("%s\t%s\t%v\t%v\t%v\t%s\t%v", columns...)
+		if withRate {
+			line += "\t" + rate
+		}
+		fmt.Fprintln(table, line+"\t"+printable(label))
+	}
+	row("RATE", "LABEL", "API_KEY", "KEY_HASH", "USED", "LIMIT", "LEFT", "RESETS", "REFUSED")
 	for _, u := range usages {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\n", u.APIKey, u.Used, u.Limit, u.Remaining, seconds(u.ResetsIn), u.Refused)
+		row(fmt.Sprintf("%.1f/s", u.Rate), u.Label, u.APIKey, u.KeyHash, u.Used, u.limitText(), u.Remaining, seconds(u.ResetsIn), u.Refused)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	longest := 0
-	for line := range strings.Lines(text.String()) {
-		longest = max(longest, len(line)-len("\n"))
+	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
+	// The label is the last column, and may be cut.
+	needed := strings.Index(lines[0], "  LABEL")
+	if s.width == 0 || needed <= s.width {
+		for _, line := range lines {
+			line = strings.TrimRight(line, " ")
+			if s.width > 0 {
+				line = cut(line, s.width)
+			}
+			s.line(line)
+		}
+		return s.err
 	}
-	if s.width == 0 || longest <= s.width {
-		_, err := s.w.Write(text.Bytes())
-		return err
-	}
-	lines := list{sheet: s}
+	list := list{sheet: s}
 	for _, u := range usages {
-		if err := lines.add(u, u.APIKey+"  "+u.line()); err != nil {
+		line := u.APIKey + "  " + u.KeyHash + "  " + u.line()
+		if withRate {
+			line += fmt.Sprintf(", %.1f/s", u.Rate)
+		}
+		if u.Label != "" {
+			line += "  # " + u.Label
+		}
+		if err := list.add(u, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// seconds is a number of seconds as people say it: 42s, 1h30m, 30d.
+// suspended stands for a limit of 0.
+const suspended = "suspended"
+
+func (u usageReport) limitText() string {
+	if u.Limit == 0 {
+		return suspended
+	}
+	return fmt.Sprint(u.Limit)
+}
+
+// seconds is a number of seconds as people write it: 42s, 1h30m, 30d.
 func seconds(n int64) string { return duration.Format(time.Duration(n) * time.Second) }

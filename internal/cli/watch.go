@@ -13,10 +13,10 @@ import (
 )
 
 // view is where a watch shows what it sees.
-type view interface {
-	// show takes in how the key stands. An error ends the watch.
-	show(usageReport) error
-	// away takes in that Redis did not say.
+type view[T any] interface {
+	// show takes what was seen. An error ends the watch.
+	show(T) error
+	// away takes the reason why Redis did not answer.
 	away(error)
 	// resize is called when the terminal has another size.
 	resize()
@@ -24,51 +24,57 @@ type view interface {
 	end()
 }
 
-// watch shows how a key stands, anew each second, until Ctrl-C.
-func (a *app) watch(ctx context.Context, look func(context.Context) (usageReport, error), output string) error {
+// look is what a watch looks at, and how it is shown.
+type look[T any] struct {
+	every time.Duration
+	see   func(context.Context) (T, error)
+	// draw fits it into a terminal; trouble says why it is old, "" if it is not.
+	draw func(seen T, trouble string, width, height int, colour bool) []string
+	text func(T) error // prints it as text where there is no terminal
+}
+
+// watch shows what is seen, anew at each tick, until Ctrl-C.
+func watch[T any](ctx context.Context, a *app, l look[T], output string) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(l.every)
 	defer tick.Stop()
 	resized := make(chan os.Signal, 1)
 	onResize(resized)
 	defer signal.Stop(resized)
 
-	w := watcher{look: look, tick: tick.C, resized: resized}
+	w := watcher[T]{look: l.see, tick: tick.C, resized: resized}
 	switch s, ok := a.screen(); {
 	case output == "json":
-		w.view = &listing{print: func(u usageReport) error { return writeJSON(a.out, u) }, err: a.err}
+		w.view = &listing[T]{print: func(seen T) error { return writeJSON(a.out, seen) }, err: a.err}
 	case ok:
-		w.view = &drawing{out: a.out, size: s.size, colour: a.colour()}
+		w.view = &drawing[T]{out: a.out, size: s.size, colour: a.colour(), draw: l.draw}
 	default:
-		w.view = &listing{err: a.err, print: func(u usageReport) error {
-			_, err := fmt.Fprintf(a.out, "%s  %s\n", time.Now().Format(time.TimeOnly), u.line())
-			return err
-		}}
+		w.view = &listing[T]{print: l.text, err: a.err}
 	}
 	return w.run(ctx)
 }
 
 // watcher is the loop of a watch; what drives it comes from outside.
-type watcher struct {
-	look    func(context.Context) (usageReport, error)
-	view    view
+type watcher[T any] struct {
+	look    func(context.Context) (T, error)
+	view    view[T]
 	tick    <-chan time.Time
 	resized <-chan os.Signal
 }
 
-// run looks at every tick until ctx ends, or there is no such key any more. Once
-// it has seen the key, a Redis that is away is waited for.
-func (w *watcher) run(ctx context.Context) error {
+// run looks at every tick until ctx ends or looking fails. Once it has seen
+// something, it waits for a Redis that is away.
+func (w *watcher[T]) run(ctx context.Context) error {
 	type sight struct {
-		usage usageReport
-		err   error
+		seen T
+		err  error
 	}
-	// Looking is done elsewhere: a Redis that hangs must hold up neither Ctrl-C nor a resize.
+	// Looking has its own goroutine: a Redis that hangs must delay neither Ctrl-C nor a resize.
 	sights := make(chan sight, 1)
 	look := func() {
-		u, err := w.look(ctx)
-		sights <- sight{u, err}
+		t, err := w.look(ctx)
+		sights <- sight{t, err}
 	}
 	go look()
 	looking, seen := true, false
@@ -95,7 +101,7 @@ func (w *watcher) run(ctx context.Context) error {
 				return s.err
 			default:
 				seen = true
-				if err := w.view.show(s.usage); err != nil {
+				if err := w.view.show(s.seen); err != nil {
 					return err
 				}
 			}
@@ -103,24 +109,24 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-// listing is the view for pipes and files: one line for each look.
-type listing struct {
-	print  func(usageReport) error
+// listing is the view for pipes and files: it prints each look.
+type listing[T any] struct {
+	print  func(T) error
 	err    io.Writer
 	isAway bool
 }
 
-func (l *listing) show(u usageReport) error {
+func (l *listing[T]) show(seen T) error {
 	l.isAway = false
-	return l.print(u)
+	return l.print(seen)
 }
 
-func (l *listing) away(err error) {
+func (l *listing[T]) away(err error) {
 	if !l.isAway {
 		fmt.Fprintf(l.err, "tykctl: %s; trying again\n", err)
 	}
 	l.isAway = true
 }
 
-func (*listing) resize() {}
-func (*listing) end()    {}
+func (*listing[T]) resize() {}
+func (*listing[T]) end()    {}

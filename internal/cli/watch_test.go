@@ -42,7 +42,7 @@ func TestWatch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				tick, n, v := make(chan time.Time), 0, &notes{}
-				w := watcher{view: v, tick: tick, look: func(context.Context) (usageReport, error) {
+				w := watcher[usageReport]{view: v, tick: tick, look: func(context.Context) (usageReport, error) {
 					saw := tt.looks[n]
 					n++
 					if err, failed := saw.(error); failed {
@@ -75,7 +75,7 @@ func TestWatchIsNotHeldUp(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		tick, resized, hang, looks := make(chan time.Time), make(chan os.Signal), make(chan struct{}), 0
 		v := &notes{}
-		w := watcher{view: v, tick: tick, resized: resized, look: func(context.Context) (usageReport, error) {
+		w := watcher[usageReport]{view: v, tick: tick, resized: resized, look: func(context.Context) (usageReport, error) {
 			looks++
 			<-hang
 			return usageReport{}, nil
@@ -99,7 +99,7 @@ func TestWatchIsNotHeldUp(t *testing.T) {
 
 func TestListing(t *testing.T) {
 	var errs bytes.Buffer
-	l := &listing{err: &errs, print: func(usageReport) error { return nil }}
+	l := &listing[usageReport]{err: &errs, print: func(usageReport) error { return nil }}
 	away := errors.New("redis is unavailable")
 	l.away(away)
 	l.away(away)

@@ -1,9 +1,9 @@
-// Package cors answers browsers that ask whether a page of another origin may use an
-// API (the CORS protocol of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol).
+// Package cors tells browsers whether a page of another origin may use an API (the CORS
+// protocol of the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol).
 //
-// A [Policy] is made once from [Options] and then only sets header fields. It decides
-// nothing about a request: a client that is no browser may leave Origin away. Who
-// answers preflights, and when, is the gateway's business.
+// A [Policy] is made once from [Options] and then only sets header fields. It does not
+// decide about requests: a client other than a browser can omit Origin. The gateway
+// decides which preflights it answers, and when.
 package cors
 
 import (
@@ -20,28 +20,28 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Any stands, as an element of a list in [Options], for all there are. Not with
-// credentials: there browsers take it literally.
+// Any, as an element of a list in [Options], stands for all values. It must not be used
+// with credentials, because browsers then take it literally.
 const Any = "*"
 
-// Options are what an operator says. The zero value turns CORS off.
+// Options are the operator's settings. The zero value turns CORS off.
 type Options struct {
 	Origins []string      // exact, as browsers send them, or Any; none turns CORS off
 	Methods []string      // that a page may use, or Any
 	Headers []string      // that a page may send, or Any
-	Expose  []string      // of an answer, that a page may read beside the gateway's own, or Any
-	MaxAge  time.Duration // for how long a browser may remember a preflight's answer, in whole seconds
-	// Credentials lets a page send cookies and client certificates along. The
-	// Authorization header is none of them: a page sets it by itself.
+	Expose  []string      // that a page may read in responses besides the gateway's own, or Any
+	MaxAge  time.Duration // how long a browser may cache the response to a preflight, in whole seconds
+	// Credentials lets a page send cookies and client certificates. It does not affect
+	// the Authorization header, which a page sets itself.
 	Credentials bool
 }
 
-// A Policy sets the fields that the options ask for. It is immutable and safe for
-// concurrent use. Setting fields costs no allocation but the header map's own, and one
-// when the answer has a Vary field already.
+// A Policy sets the header fields that the options require. It is immutable and safe for
+// concurrent use. To set fields allocates only what the header map needs, and once more
+// if the response already has a Vary field.
 type Policy struct {
-	origins     map[string][]string // by origin, what Access-Control-Allow-Origin says
-	any         []string            // what it says to all others; nil: nothing
+	origins     map[string][]string // Access-Control-Allow-Origin by origin
+	any         []string            // Access-Control-Allow-Origin for all others; nil for none
 	credentials []string
 	methods     []string
 	headers     []string
@@ -49,8 +49,8 @@ type Policy struct {
 	maxAge      []string
 }
 
-// New makes a policy; without origins it is nil, which no method but Allows takes.
-// exposed are names that pages may read whatever the options say. The error is that of
+// New makes a policy. Without origins it returns nil, on which only Allows may be called.
+// exposed are header names that pages may read in any case. The error is that of
 // [Options.Check].
 func New(o Options, exposed ...string) (*Policy, error) {
 	if len(o.Origins) == 0 {
@@ -61,7 +61,7 @@ func New(o Options, exposed ...string) (*Policy, error) {
 	}
 	headers := o.Headers
 	if slices.Contains(headers, Any) && !slices.ContainsFunc(headers, isAuthorization) {
-		headers = append(slices.Clone(headers), "Authorization") // which * does not stand for
+		headers = append(slices.Clone(headers), "Authorization") // * does not include it
 	}
 	p := &Policy{
 		origins: make(map[string][]string),
@@ -87,7 +87,7 @@ func New(o Options, exposed ...string) (*Policy, error) {
 
 func isAuthorization(name string) bool { return strings.EqualFold(name, "Authorization") }
 
-// joined is a list as the value of one field; nil for an empty one.
+// joined returns a list as the value of one field; nil for an empty list.
 func joined(list []string) []string {
 	if len(list) == 0 {
 		return nil
@@ -95,15 +95,15 @@ func joined(list []string) []string {
 	return []string{strings.Join(list, ", ")}
 }
 
-// Check finds the first fault of the options, together or alone. Its text begins with
-// the name of the member at fault and a colon. Without origins nothing is checked.
+// Check returns the first fault of the options, alone or combined. Its text starts with
+// the name of the faulty member and a colon. Without origins it checks nothing.
 func (o Options) Check() error {
 	if len(o.Origins) == 0 {
 		return nil
 	}
 	for _, origin := range o.Origins {
 		if err := CheckOrigin(origin); err != nil {
-			return fmt.Errorf("origins: %q is no origin: %w", origin, err)
+			return fmt.Errorf("origins: %q is not an origin: %w", origin, err)
 		}
 	}
 	for _, list := range []struct {
@@ -111,47 +111,47 @@ func (o Options) Check() error {
 		elements []string
 	}{{"origins", o.Origins}, {"methods", o.Methods}, {"headers", o.Headers}, {"expose", o.Expose}} {
 		if o.Credentials && slices.Contains(list.elements, Any) {
-			return fmt.Errorf("%s: * does not go with credentials, with which browsers do not take it for all; name them", list.name)
+			return fmt.Errorf("%s: * cannot be combined with credentials, because browsers then take it literally; list each one", list.name)
 		}
 		for _, name := range list.elements {
 			if list.name != "origins" && !httpguts.ValidHeaderFieldName(name) {
-				return fmt.Errorf("%s: %q is no name", list.name, name)
+				return fmt.Errorf("%s: %q is not a valid name", list.name, name)
 			}
 		}
 	}
 	return nil
 }
 
-// CheckOrigin says in words why origin can be none that a browser sends (RFC 6454,
-// section 6.2), or returns nil; also for [Any].
+// CheckOrigin says why no browser sends this origin (RFC 6454, section 6.2). It returns
+// nil for a valid origin and for [Any].
 func CheckOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	switch {
 	case origin == Any:
 		return nil
 	case origin == "null":
-		return errors.New("null is what sandboxed pages and local files send, whoever wrote them; it cannot be allowed")
+		return errors.New("null cannot be allowed, because any sandboxed page or local file sends it")
 	case err != nil || u.Scheme == "" || u.Host == "":
-		return errors.New("it is a scheme and a host, as in https://app.example.com")
+		return errors.New("it must be a scheme and a host, as in https://app.example.com")
 	case u.User != nil:
-		return errors.New("no user name may be in it")
+		return errors.New("it must not contain a user name")
 	case u.Path == "/" && u.RawQuery == "" && u.Fragment == "":
-		return fmt.Errorf("browsers send it without the slash at its end: %s", strings.TrimSuffix(origin, "/"))
+		return fmt.Errorf("browsers send it without the trailing slash: %s", strings.TrimSuffix(origin, "/"))
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(origin, "#"):
-		return errors.New("nothing may follow the host and its port: pages of one host are one origin, whatever their path")
+		return errors.New("nothing may follow the host and the port: an origin has no path")
 	case strings.Contains(origin, Any):
-		return errors.New("* must stand alone; name each host")
+		return errors.New("* must stand alone; list each host")
 	case strings.ToLower(origin) != origin:
 		return fmt.Errorf("browsers send it in lower case: %s", strings.ToLower(origin))
 	case u.Scheme == "http" && u.Port() == "80" || u.Scheme == "https" && u.Port() == "443":
-		return fmt.Errorf("browsers leave the scheme's own port away: %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
+		return fmt.Errorf("browsers omit the scheme's default port: %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
 	case origin != u.Scheme+"://"+u.Host || !soundHost(u):
-		return errors.New("its host is neither a name in ASCII (punycode, for others) nor an address")
+		return errors.New("its host must be an ASCII name (punycode for others) or an address")
 	}
 	return nil
 }
 
-// soundHost takes names and addresses as browsers serialize them.
+// soundHost accepts names and addresses as browsers serialize them.
 func soundHost(u *url.URL) bool {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if u.Port() != "" && (err != nil || strconv.FormatUint(port, 10) != u.Port()) || strings.HasSuffix(u.Host, ":") {
@@ -164,8 +164,8 @@ func soundHost(u *url.URL) bool {
 	return u.Hostname() != "" && strings.Trim(u.Hostname(), "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
 }
 
-// Origin is what a request says of the page that made it; "" when it does not, or not
-// in one way.
+// Origin returns the origin of the page that made a request; "" if the header does not
+// name exactly one.
 func Origin(h http.Header) string {
 	if origins := h["Origin"]; len(origins) == 1 {
 		return origins[0]
@@ -174,7 +174,7 @@ func Origin(h http.Header) string {
 }
 
 // IsPreflight reports whether a request with this method and header is a browser's
-// question about another one (Fetch, CORS-preflight request).
+// CORS-preflight request (Fetch standard).
 func IsPreflight(method string, h http.Header) bool {
 	return method == http.MethodOptions && Origin(h) != "" && len(h["Access-Control-Request-Method"]) == 1
 }
@@ -191,10 +191,9 @@ func (p *Policy) allowed(origin string) []string {
 
 var varyOrigin = []string{"Origin"} // shared, with no room to append to
 
-// Set sets the fields of an answer to a page of this origin. What stands in h of
-// Access-Control-* is the backend's and goes, so that there is one policy; Origin
-// is added to Vary whether the origin is allowed or not, because caches may keep either
-// answer.
+// Set sets the fields of a response to a page of this origin. It removes the backend's
+// Access-Control-* fields from h, so that there is one policy. It adds Origin to Vary
+// whether or not the origin is allowed, because caches may keep either response.
 func (p *Policy) Set(h http.Header, origin string) {
 	for name := range h {
 		if strings.HasPrefix(name, "Access-Control-") {
@@ -216,7 +215,7 @@ func (p *Policy) Set(h http.Header, origin string) {
 	set(h, "Access-Control-Expose-Headers", p.expose)
 }
 
-// SetPreflight sets, beside the fields of Set, those of a preflight's answer.
+// SetPreflight sets the fields of Set and those of a response to a preflight.
 func (p *Policy) SetPreflight(h http.Header, origin string) {
 	p.Set(h, origin)
 	if p.allowed(origin) == nil {

@@ -1,9 +1,8 @@
-// Package duration reads and writes durations as operators type them: Go's
-// syntax (1h30m, 250ms), in which whole days may stand in front (30d, 1d12h).
-// A day is 24 hours.
+// Package duration reads and writes durations as operators type them: in Go's syntax
+// (1h30m, 250ms), optionally with whole days in front (30d, 1d12h). A day is 24 hours.
 //
-// It serves the configuration, the command line and records alike, so that a
-// duration is written the same way everywhere.
+// The configuration, the command line and records use it, so that a duration has the same
+// form everywhere.
 package duration
 
 import (
@@ -17,9 +16,9 @@ import (
 // Day is 24 hours, whatever the calendar says.
 const Day = 24 * time.Hour
 
-// Parse reads a duration: what [time.ParseDuration] reads, and that behind a
-// whole number of days, as in 1d12h. A duration in days has no sign. The error
-// quotes the text and says what is expected.
+// Parse reads a duration: what [time.ParseDuration] reads, optionally after a whole number
+// of days, as in 1d12h. A duration with days has no sign. The error quotes the text and
+// says what is expected.
 func Parse(text string) (time.Duration, error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return d, nil
@@ -47,8 +46,8 @@ func wrong(text string) error {
 	return fmt.Errorf("must be a duration such as 7d, 36h or 1d12h, not %.40q", text)
 }
 
-// Format writes d in the shortest form that [Parse] reads back as d: 30d, 1d12h
-// as 36h, 1h30m, 1m, 250ms. From two days on, days stand in front.
+// Format writes d in the shortest form that [Parse] reads back: 30d, 36h, 1h30m, 1m,
+// 250ms. It uses days from two days on.
 func Format(d time.Duration) string {
 	if d < 2*Day {
 		return clock(d)
@@ -60,7 +59,7 @@ func Format(d time.Duration) string {
 	return days + clock(d%Day)
 }
 
-// clock is Go's form without the zeros at its end.
+// clock returns Go's form without trailing zeros.
 func clock(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -71,7 +70,7 @@ func clock(d time.Duration) string {
 	return text
 }
 
-// Flag makes a [time.Duration] a flag's value: (*Flag)(&d). It implements
+// Flag makes a [time.Duration] the value of a flag: (*Flag)(&d). It implements
 // pflag.Value.
 type Flag time.Duration
 
@@ -84,8 +83,8 @@ func (f *Flag) Set(text string) error {
 	return err
 }
 
-// String is the value as [Format] writes it, but "0" for none: that is the
-// default that a command's help leaves out.
+// String returns the value as [Format] writes it, but "0" for zero, a default that a
+// command's help omits.
 func (f *Flag) String() string {
 	if *f == 0 {
 		return "0"
@@ -93,5 +92,5 @@ func (f *Flag) String() string {
 	return Format(time.Duration(*f))
 }
 
-// Type names the kind of value in a command's help.
+// Type returns the name of the type in a command's help.
 func (*Flag) Type() string { return "duration" }

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Echo is a backend on a free loopback port that answers with what it was asked,
-// in the manner of traefik/whoami.
+// Echo is a backend on a free loopback port that responds with the request it received,
+// like traefik/whoami.
 type Echo struct {
 	server   *http.Server
 	listener net.Listener
 }
 
-// StartEcho starts one. It runs until Close.
+// StartEcho starts an Echo, which runs until Close.
 func StartEcho() (*Echo, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -29,14 +29,14 @@ func StartEcho() (*Echo, error) {
 	return e, nil
 }
 
-// URL is where it answers.
+// URL returns the backend's address.
 func (e *Echo) URL() string { return "http://" + e.listener.Addr().String() }
 
-// Close ends it.
+// Close stops the backend.
 func (e *Echo) Close() { _ = e.server.Close() }
 
 func echo(w http.ResponseWriter, r *http.Request) {
-	// Plain text, and never guessed to be anything else: what is echoed is the client's.
+	// Plain text that browsers must not sniff: the client controls the content.
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	hostname, err := os.Hostname()

@@ -1,5 +1,5 @@
-// Package embedded holds what `serve --dev` brings along in its own process: a
-// Redis and a backend that echoes. Nothing else may use it.
+// Package embedded contains what `serve --dev` runs in its own process: a Redis and a
+// backend that echoes requests. Nothing else may use it.
 package embedded
 
 import (
@@ -9,13 +9,13 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// clockStep is how finely keys expire.
+// clockStep is the precision with which keys expire.
 const clockStep = 50 * time.Millisecond
 
-// Redis is an in-process Redis on a free loopback port. It keeps nothing.
+// Redis is an in-process Redis on a free loopback port. It persists nothing.
 type Redis struct{ server *miniredis.Miniredis }
 
-// StartRedis starts one. It runs until Close.
+// StartRedis starts a Redis, which runs until Close.
 func StartRedis() (*Redis, error) {
 	m := miniredis.NewMiniRedis()
 	if err := m.StartAddr("127.0.0.1:0"); err != nil {
@@ -26,13 +26,13 @@ func StartRedis() (*Redis, error) {
 	return r, nil
 }
 
-// Addr is host:port.
+// Addr returns host:port.
 func (r *Redis) Addr() string { return r.server.Addr() }
 
-// Close ends it; what it held is gone.
+// Close stops the server and discards its data.
 func (r *Redis) Close() { r.server.Close() }
 
-// run makes TTLs pass: miniredis holds them still unless it is told of the time.
+// run advances the clock of miniredis, which otherwise stands still.
 func (r *Redis) run(ctx context.Context) {
 	tick := time.NewTicker(clockStep)
 	defer tick.Stop()

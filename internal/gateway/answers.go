@@ -12,8 +12,8 @@ import (
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
-// Reason is why a request was answered as it was. The list is closed: the same
-// word stands in the answer, the access log and the metric.
+// Reason says why a request got its response. The list is closed; the response,
+// the access log and the metric use the same word.
 type Reason string
 
 // The reasons.
@@ -33,42 +33,42 @@ const (
 	ReasonUpstreamTimeout     Reason = "upstream_timeout"
 	ReasonUpstreamInvalid     Reason = "upstream_invalid"
 	ReasonClientGone          Reason = "client_gone"
-	ReasonUpstreamError       Reason = "upstream_error" // a 5xx of the backend's own; never in an answer of ours
-	ReasonInternal            Reason = "internal_error" // a fault of this program
+	ReasonUpstreamError       Reason = "upstream_error" // the backend's own 5xx; never in a response of ours
+	ReasonInternal            Reason = "internal_error" // a bug in this program
 )
 
-// Stage is a step of a request's way, in whose order it is taken.
+// Stage is a step on a request's way to the backend.
 type Stage string
 
-// The stages, in their order.
+// The stages, in order.
 const (
 	StageRequest   Stage = "request"   // the target, the method, the header
 	StageBearer    Stage = "bearer"    // there is one token
-	StageSignature Stage = "signature" // it is a JWT of ours
-	StageClaims    Stage = "claims"    // that says what it must, and is in its time
-	StageRecord    Stage = "record"    // there is a live record of its key
-	StageRoute     Stage = "route"     // which allows this method and path
-	StageLimit     Stage = "limit"     // and has a permit left
-	StageForward   Stage = "forward"   // to the backend
+	StageSignature Stage = "signature" // it is a JWT signed with one of our keys
+	StageClaims    Stage = "claims"    // its claims are complete and it is within its lifetime
+	StageRecord    Stage = "record"    // its key has an active record
+	StageRoute     Stage = "route"     // the record allows this method and path
+	StageLimit     Stage = "limit"     // the key's limit has a permit left
+	StageForward   Stage = "forward"   // the request goes to the backend
 )
 
-// statusClientGone is nginx's number for a client that left; it is logged and
-// counted but never sent, since nobody is there to read it.
+// statusClientGone is nginx's status for a client that disconnected. It is logged
+// and counted but never sent, since nobody is left to read it.
 const statusClientGone = 499
 
 var (
 	errRoute      = errors.New("the key may not use this route")
-	errOverloaded = errors.New("server.max_in_flight requests are being served already")
-	errLimited    = errors.New("the key's limit is spent")
-	errDraining   = errors.New("the gateway is shutting down, and the request was being held back by its key's limit")
+	errOverloaded = errors.New("the gateway is already serving server.max_in_flight requests")
+	errLimited    = errors.New("the key has used up its limit")
+	errDraining   = errors.New("the gateway shut down while the key's limit was delaying the request")
 )
 
-// answer is what a client is told. The words are for the client; what exactly
-// went wrong inside stands in the log.
+// answer describes the response to an error. Its words are for the client; the log
+// has the exact cause.
 type answer struct {
 	status int
 	reason Reason
-	detail string // "" means that the error's own text is fit for the client
+	detail string // "" means that the client may read the error's own text
 	header [2]string
 }
 
@@ -76,11 +76,11 @@ const (
 	realm       = `Bearer realm="tykctl"`
 	badToken    = realm + `, error="invalid_token"`
 	noScope     = realm + `, error="insufficient_scope"`
-	tokenDetail = "The bearer token is not valid here."
+	tokenDetail = "The bearer token is not valid."
 )
 
-// answers is the one table from error to answer, each with the stage that
-// refuses. The first row whose error is in the chain counts.
+// answers is the one table from error to response, with the stage that refuses.
+// The first row whose error is in the chain wins.
 var answers = []struct {
 	is error
 	Stage
@@ -108,26 +108,26 @@ var answers = []struct {
 	{ledger.ErrUnknown, StageRecord, answer{http.StatusUnauthorized, ReasonUnknownToken, tokenDetail, challenge(badToken)}},
 	{ledger.ErrExpired, StageRecord, answer{http.StatusUnauthorized, ReasonExpiredToken, "The bearer token has expired.", challenge(badToken)}},
 	{ledger.ErrRecord, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's record cannot be read.", retryAfter}},
-	{ledger.ErrCounter, StageLimit, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "What counts for the key cannot be read.", retryAfter}},
-	{ledger.ErrRefused, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store answered with an error.", retryAfter}},
-	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit's store did not answer in time.", retryAfter}},
+	{ledger.ErrCounter, StageLimit, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The key's counter cannot be read.", retryAfter}},
+	{ledger.ErrRefused, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit store returned an error.", retryAfter}},
+	{ledger.ErrUnavailable, StageRecord, answer{http.StatusServiceUnavailable, ReasonStoreUnavailable, "The limit store did not respond in time.", retryAfter}},
 
 	{errOverloaded, StageRequest, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is at capacity.", retryAfter}},
 	{errDraining, StageLimit, answer{http.StatusServiceUnavailable, ReasonOverloaded, "The gateway is shutting down.", none}}, // hold sets Retry-After
 	{errRoute, StageRoute, answer{http.StatusForbidden, ReasonRouteForbidden, "This key may not use this method and path.", challenge(noScope)}},
-	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key's limit is spent for now.", none}},
+	{errLimited, StageLimit, answer{http.StatusTooManyRequests, ReasonRateLimited, "The key has used up its limit.", none}},
 
-	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
-	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client went away.", none}},
+	{upstream.ErrGone, StageForward, answer{statusClientGone, ReasonClientGone, "The client disconnected.", none}},
+	{context.Canceled, StageForward, answer{statusClientGone, ReasonClientGone, "The client disconnected.", none}},
 	{upstream.ErrBodyTooLarge, StageForward, answer{http.StatusRequestEntityTooLarge, ReasonTooLarge, "", none}},
 	{upstream.ErrBodyTimeout, StageForward, answer{http.StatusRequestTimeout, ReasonBadRequest, "", none}},
 	{upstream.ErrTrailer, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "", none}},
-	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request's body could not be read.", none}},
+	{upstream.ErrBody, StageForward, answer{http.StatusBadRequest, ReasonBadRequest, "The request body could not be read.", none}},
 	{upstream.ErrUnreachable, StageForward, answer{http.StatusBadGateway, ReasonUpstreamUnreachable, "The backend cannot be reached.", none}},
-	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend took too long.", none}},
+	{upstream.ErrTimeout, StageForward, answer{http.StatusGatewayTimeout, ReasonUpstreamTimeout, "The backend did not respond in time.", none}},
 	{upstream.ErrClosed, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend closed the connection without a response.", none}},
-	{upstream.ErrInvalid, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid answer.", none}},
-	{upstream.ErrCut, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's answer was cut off.", none}},
+	{upstream.ErrInvalid, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend sent no valid response.", none}},
+	{upstream.ErrCut, StageForward, answer{http.StatusBadGateway, ReasonUpstreamInvalid, "The backend's response was cut off.", none}},
 }
 
 var (
@@ -138,7 +138,7 @@ var (
 
 func challenge(value string) [2]string { return [2]string{"WWW-Authenticate", value} }
 
-// answerTo finds an error's row. An error without one is a fault of this program.
+// answerTo finds an error's row. An error without a row is a bug in this program.
 func answerTo(err error) (answer, Stage) {
 	for _, row := range answers {
 		if errors.Is(err, row.is) {

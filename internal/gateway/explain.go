@@ -15,26 +15,26 @@ import (
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
-// Question is what an operator asks about: would a client that holds this be let
-// in with this request?
+// Question is what an operator asks: would the gateway let in a client with this
+// token and this request?
 type Question struct {
-	JWT    string // "" to ask about the key by itself
-	APIKey string // the key, which counts where the JWT is not verified
+	JWT    string // "" to ask about the key alone
+	APIKey string // the key, used if the JWT is not verified
 	Method string // "" is GET
 	Path   string // with a query, if any; "" to ask about the token alone
 }
 
-// Verdict is what the client would be told. Its JSON form is fixed for scripts.
+// Verdict is the response that the client would get. Its JSON form is fixed for scripts.
 type Verdict struct {
 	Allowed bool    `json:"allowed"`
-	Status  int     `json:"status"` // 200 stands for whatever the backend answers
+	Status  int     `json:"status"` // 200 stands for any response of the backend
 	Code    Reason  `json:"code"`
 	Stages  []Trial `json:"stages"`
-	// Err is what refused the request.
+	// Err is why the request was refused.
 	Err error `json:"-"`
 }
 
-// Trial is what became of a request in one stage.
+// Trial is the result of one stage.
 type Trial struct {
 	Stage  Stage  `json:"stage"`
 	OK     *bool  `json:"ok"` // nil: not checked
@@ -43,12 +43,12 @@ type Trial struct {
 
 const (
 	notReached = "not reached"
-	notAsked   = "not asked: name a path"
+	notAsked   = "not checked: no path was given"
 )
 
-// Explain answers a question by the very stages that serve requests, and takes
-// nothing. A Gateway for this alone needs neither Upstream nor Observe; without
-// a Verifier, signatures are not checked and the JWT's claims are.
+// Explain answers a question with the same stages that serve requests, but takes no
+// permit. A Gateway that only explains needs neither Upstream nor Observe. Without a
+// Verifier it checks a JWT's claims but not its signature.
 func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 	req, err := g.read(ctx, q)
 	var permit ledger.Permit
@@ -73,7 +73,7 @@ func (g *Gateway) Explain(ctx context.Context, q Question) Verdict {
 	return v
 }
 
-// outcome is the verdict without its stages, and how many of them were passed.
+// outcome returns the verdict without its stages, and how many stages passed.
 func (q Question) outcome(err error) (v Verdict, passed int) {
 	asked := len(stages)
 	if q.Path == "" {
@@ -83,7 +83,7 @@ func (q Question) outcome(err error) (v Verdict, passed int) {
 		a, stage := answerTo(err)
 		at := slices.Index(stages, stage)
 		if at < 0 {
-			at = asked - 1 // a fault of this program is never a pass
+			at = asked - 1 // a bug in this program is never a pass
 		}
 		if at < asked {
 			return Verdict{Status: a.status, Code: a.reason, Err: err}, at
@@ -92,10 +92,10 @@ func (q Question) outcome(err error) (v Verdict, passed int) {
 	return Verdict{Allowed: true, Status: http.StatusOK, Code: ReasonOK}, asked
 }
 
-// stages are those that Explain goes through.
+// stages are those that Explain checks.
 var stages = []Stage{StageRequest, StageBearer, StageSignature, StageClaims, StageRecord, StageRoute, StageLimit}
 
-// read has the request in question read as one that came over the wire.
+// read reads the request in question as if it had come over the wire.
 func (g *Gateway) read(ctx context.Context, q Question) (inbound.Request, error) {
 	r := &http.Request{Method: q.Method, RequestURI: q.Path, Host: "gateway", Header: http.Header{}}
 	if q.Method == "" {
@@ -130,7 +130,7 @@ func (g *Gateway) judge(ctx context.Context, q Question, req *inbound.Request) (
 	return g.permit(ctx, q.APIKey, req, look)
 }
 
-// passed says what is worth knowing of a stage that let the request pass.
+// passed describes a stage that let the request pass.
 func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *bool, detail string) {
 	switch stage {
 	case StageRequest:
@@ -139,47 +139,46 @@ func (g *Gateway) passed(stage Stage, q Question, permit ledger.Permit) (ok *boo
 		}
 	case StageBearer, StageSignature, StageClaims:
 		if q.JWT == "" {
-			return nil, "not checked: the key was named without a JWT"
+			return nil, "not checked: the key was given without a JWT"
 		}
 		if stage == StageSignature && g.Verifier == nil {
-			return nil, "not checked: there is no secret"
+			return nil, "not checked: no secret is configured"
 		}
 	case StageLimit:
 		d := permit.Decision
 		if paced(d) {
-			return new(true), fmt.Sprintf("%d left of its %s before this request, all there again in %s", d.Remaining+1, d.Limit.Algorithm, seconds(d.Reset))
+			return new(true), fmt.Sprintf("%d permits left (%s) before this request, full again in %s", d.Remaining+1, d.Limit.Algorithm, seconds(d.Reset))
 		}
-		return new(true), fmt.Sprintf("%d of %d left before this request, resets in %s", d.Remaining+1, d.Limit.Permits, seconds(d.Reset))
+		return new(true), fmt.Sprintf("%d of %d permits left before this request, resets in %s", d.Remaining+1, d.Limit.Permits, seconds(d.Reset))
 	}
 	return new(true), ""
 }
 
-// paced reports whether permits come back little by little instead of by the window.
+// paced reports whether permits come back one by one instead of once per window.
 func paced(d ratelimit.Decision) bool {
 	return d.Limit.Algorithm != "" && d.Limit.Algorithm != ratelimit.FixedWindow
 }
 
-// fault says in words for the operator, who may know everything, why a stage
-// refuses.
+// fault says why a stage refuses, for the operator, who may know everything.
 func fault(err error, req *inbound.Request, permit ledger.Permit) string {
 	switch {
 	case errors.Is(err, errRoute):
 		routes := permit.Record.Routes.Patterns()
 		if len(routes) == 0 {
-			return "the record allows no route at all"
+			return "the key allows no route"
 		}
-		return fmt.Sprintf("%s %s is not among %s", req.Method, req.Path, strings.Join(routes, ", "))
+		return fmt.Sprintf("%s %s matches none of the key's routes: %s", req.Method, req.Path, strings.Join(routes, ", "))
 	case errors.Is(err, errLimited):
 		d := permit.Decision
 		if d.Limit.Permits == 0 {
-			return "the record's limit is 0: it lets nothing in"
+			return "the key's limit is 0: it allows no request"
 		}
 		if paced(d) {
-			return fmt.Sprintf("nothing is left of its %s, the next permit is there in %s", d.Limit.Algorithm, seconds(d.RetryAfter))
+			return fmt.Sprintf("no permits left (%s), the next one comes in %s", d.Limit.Algorithm, seconds(d.RetryAfter))
 		}
-		return fmt.Sprintf("all %d of this window are used, resets in %s", d.Limit.Permits, seconds(d.Reset))
+		return fmt.Sprintf("0 of %d permits left, resets in %s", d.Limit.Permits, seconds(d.Reset))
 	case errors.Is(err, ledger.ErrUnknown):
-		return "no record of this key: it was revoked, has expired, or never was"
+		return "no record of this key: it was revoked, has expired or never existed"
 	case errors.Is(err, ledger.ErrExpired):
 		return fmt.Sprintf("%s: since %s", err, permit.Record.Expires.UTC().Format(time.RFC3339))
 	}

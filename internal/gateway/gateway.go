@@ -1,8 +1,8 @@
-// Package gateway is the way of a request: the order of the stages, and the one
-// table from what went wrong to what the client is told.
+// Package gateway takes a request through its stages, in order, and holds the one
+// table that maps each error to a response.
 //
-// Each stage lives in its own package and knows no other; none of them knows
-// HTTP's status codes. Only here is a refusal written.
+// Each stage lives in its own package and knows none of the others. None of them
+// knows HTTP status codes; only this package writes refusals.
 package gateway
 
 import (
@@ -30,50 +30,50 @@ type Gateway struct {
 	Ledger   *ledger.Ledger
 	Upstream *upstream.Upstream
 	Now      func() time.Time
-	// CORS is what pages of other origins may do; nil leaves that to the backend.
+	// CORS says what pages of other origins may do; nil leaves that to the backend.
 	CORS *cors.Policy
-	// Observe is told of each request once it has been answered.
+	// Observe is called for each request after its response.
 	Observe func(Exchange)
-	// Log is told likewise, with the key's hash; nil when nobody wants to know.
+	// Log is called like Observe, with the key's hash; it may be nil.
 	Log func(Exchange)
 	// MaxInFlight is how many requests may be inside ServeHTTP at a time; 0 is no limit.
 	MaxInFlight int64
-	// Logger is where faults of the program itself go, with their stacks; nil is nowhere.
+	// Logger receives panics, with their stacks; nil discards them.
 	Logger *slog.Logger
 
-	// Draining is closed when requests that are held back by their limit must wait
-	// no longer; nil is never.
+	// Draining is closed when requests that their limit delays must stop waiting;
+	// nil never stops them.
 	Draining <-chan struct{}
 
 	inFlight atomic.Int64
 }
 
-// Exchange is what became of one request. Neither the key nor the token is in it.
+// Exchange is the outcome of one request. It contains neither the key nor the token.
 type Exchange struct {
 	Request  inbound.Request
 	Status   int
 	Reason   Reason
-	Err      error  // what went wrong, in words for the operator; nil when Reason says it all
+	Err      error  // the details for the operator; nil when Reason says it all
 	KeyHash  string // "" before the token was verified, and for Observe
 	Total    time.Duration
 	Upstream time.Duration
 	Redis    time.Duration
-	Delayed  time.Duration // held back because the key's limit spaces its requests
-	Sent     int64         // bytes of the answer's body
-	Received int64         // bytes of the request's body, as far as it was read
+	Delayed  time.Duration // the wait that the key's limit imposed, to space its requests
+	Sent     int64         // bytes of the response body
+	Received int64         // bytes of the request body that were read
 
-	// What the client said, of any length and with any bytes.
+	// As the client sent them: of any length, with any bytes.
 	Host, Proto, UserAgent string
 }
 
-// Overhead is what the gateway itself cost: neither Redis nor the backend, nor a
-// delay that the limit asked for.
+// Overhead is the time that the gateway itself added, excluding Redis, the backend
+// and the delay that the key's limit imposed.
 func (x Exchange) Overhead() time.Duration {
 	return max(x.Total-x.Upstream-x.Redis-x.Delayed, 0)
 }
 
-// admit takes a request through every stage before the backend. The values that
-// one stage yields are the arguments of the next, so none can be left out.
+// admit takes a request through every stage before the backend. Each stage needs
+// the results of the one before, so none can be left out.
 func (g *Gateway) admit(ctx context.Context, req *inbound.Request, how settling) (admission, error) {
 	token, err := g.Verifier.Verify(req.Bearer, g.Now())
 	if err != nil {
@@ -83,8 +83,8 @@ func (g *Gateway) admit(ctx context.Context, req *inbound.Request, how settling)
 	return admission{token: token, permit: permit}, err
 }
 
-// settling says whether a request that may pass takes its permit: those that are
-// served do, those that are explained only look.
+// settling says whether a request that may pass takes its permit: a served request
+// does, an explained one only looks.
 type settling bool
 
 const (
@@ -92,7 +92,7 @@ const (
 	look settling = false
 )
 
-// permit settles what a genuine key may do.
+// permit checks the routes and the limit of a verified key.
 func (g *Gateway) permit(ctx context.Context, apiKey string, req *inbound.Request, how settling) (permit ledger.Permit, err error) {
 	allow := func(rec *ledger.Record) error {
 		if !rec.Routes.Allows(req.Method, req.Path) {
@@ -117,9 +117,9 @@ type admission struct {
 	permit ledger.Permit
 }
 
-// ServeHTTP takes one request the whole way: inbound, verify, ledger, route,
-// forward; or, from wherever it stops, to its refusal. A panic on the way is a
-// refusal too, and is logged with its stack.
+// ServeHTTP takes one request through all stages (inbound, verify, ledger, route,
+// forward) or refuses it at the first that fails. A panic becomes a refusal too,
+// and its stack is logged.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
@@ -131,13 +131,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Total, x.Sent, x.Received = time.Since(start), out.sent, out.received.Load()
 	g.tell(x, apiKey)
 	if !whole {
-		// The client must not take half an answer for a whole one, nor, if it has
-		// only closed its own side, none for the 200 that net/http would make of it.
+		// The client must not mistake half a response for a whole one. And if it only
+		// closed its own side, net/http would turn no response into a 200.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// exchange has one request answered. It reports false if the answer has to be broken off.
+// exchange answers one request. It reports false if the response must be cut off.
 func (g *Gateway) exchange(out *recorder, r *http.Request, others int64) (x Exchange, apiKey string, whole bool) {
 	x.Reason = ReasonOK
 	var adm admission
@@ -182,10 +182,10 @@ func (g *Gateway) exchange(out *recorder, r *http.Request, others int64) (x Exch
 	return x, apiKey, x.Status != statusClientGone && !errors.Is(err, upstream.ErrCut) && !untold(r, err)
 }
 
-// hold waits until a permit that was granted for later may be used, and tells how
-// long that was. A client that leaves ends it, and so does a drain: the permit, which
-// cannot be given back because later ones queue behind it, is then the only loss, and
-// Retry-After says when its turn would have been.
+// hold waits until a permit granted for later may be used, and returns how long it
+// waited. The wait ends early when the client leaves or the gateway drains. The permit
+// is then lost: it cannot be returned, because later ones queue behind it. On a drain,
+// Retry-After says when its turn would have come.
 func (g *Gateway) hold(w *recorder, r *http.Request, d ratelimit.Decision) (time.Duration, error) {
 	if d.Delay <= 0 {
 		return 0, nil
@@ -208,7 +208,7 @@ func (g *Gateway) hold(w *recorder, r *http.Request, d ratelimit.Decision) (time
 	}
 }
 
-// tell says what became of a request to whoever listens.
+// tell passes the outcome of a request to the observer and the log.
 func (g *Gateway) tell(x Exchange, apiKey string) {
 	g.Observe(x)
 	if g.Log == nil {
@@ -220,7 +220,7 @@ func (g *Gateway) tell(x Exchange, apiKey string) {
 	g.Log(x)
 }
 
-// setHeader sets what the gateway itself says on every answer.
+// setHeader sets the gateway's own header fields, which every response has.
 func (w *recorder) setHeader(req *inbound.Request, adm *admission) {
 	h := w.Header()
 	w.id[0] = req.ID
@@ -230,7 +230,7 @@ func (w *recorder) setHeader(req *inbound.Request, adm *admission) {
 	}
 }
 
-// host is the one that the client asked for, by the word of a trusted proxy if there is one.
+// host returns the host that the client asked for, as a trusted proxy reports it if there is one.
 func host(r *http.Request, req *inbound.Request) string {
 	if req.Forwarded.Host != "" {
 		return req.Forwarded.Host

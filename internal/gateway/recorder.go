@@ -7,19 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// recorder counts what is sent and received, and notes whether anything was. Unwrap lets the
-// server's other abilities (flush, deadlines) be reached through it.
+// recorder counts the bytes sent and received, and notes whether a response has begun.
+// Unwrap gives access to the server's other abilities (flush, deadlines).
 type recorder struct {
 	http.ResponseWriter
 	sent int64
-	// received counts the bytes read of the request's body; somebody may still be reading.
+	// received counts the bytes read of the request body; a reader may still be active.
 	received atomic.Int64
-	begun    bool      // the final answer's header is out, or the connection was taken over
-	id       [1]string // of the request, as the header's value
-	page     *page     // nil: nothing is said to browsers
+	begun    bool      // the final response's header was sent, or the connection was hijacked
+	id       [1]string // the request's ID, as a header value
+	page     *page     // nil: no CORS fields
 }
 
-// WriteHeader sets the fields for browsers last, when the backend's own stand beside them.
+// WriteHeader sets the CORS fields last, when the backend's own are in the header.
 func (w *recorder) WriteHeader(status int) {
 	if w.page != nil && status >= http.StatusOK {
 		w.page.set(w.Header())

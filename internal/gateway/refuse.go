@@ -11,8 +11,8 @@ import (
 	"github.com/tykctl/tykctl/internal/upstream"
 )
 
-// Refuse answers a request whose header could not be read; fault is one of package
-// http1's.
+// Refuse responds to a request whose header could not be read. fault is an error of
+// package http1.
 func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, fault error) {
 	start := time.Now()
 	out := &recorder{ResponseWriter: w}
@@ -27,14 +27,14 @@ func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, fault error) {
 	g.tell(x, "")
 }
 
-// untold reports whether a request over HTTP/2 ends with its stream and not with an
-// answer, as RFC 9113, 8.1.1, has it of one whose length is not what it says. That a
-// body is shorter shows only when it is read.
+// untold reports whether a request over HTTP/2 gets a stream error instead of a
+// response, as RFC 9113, 8.1.1, requires if the Content-Length does not match the body.
+// A body that is too short is noticed only when it is read.
 func untold(r *http.Request, err error) bool {
 	return r.ProtoMajor == 2 && (errors.Is(err, inbound.ErrLength) || errors.Is(err, upstream.ErrBody))
 }
 
-// refuse writes the answer to err, unless there is nobody or no way to tell.
+// refuse writes the response to err, unless the client is gone or cannot get one.
 func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err error) (int, Reason) {
 	a, _ := answerTo(err)
 	if a.status == statusClientGone || errors.Is(err, upstream.ErrCut) || untold(r, err) {
@@ -52,9 +52,9 @@ func (g *Gateway) refuse(w *recorder, r *http.Request, req *inbound.Request, err
 	return a.status, a.reason
 }
 
-// LeaveBody lets an answer go out that has no use for the request's body. That may
-// still be on its way, and reading it to keep the connection would let whoever
-// sends it hold up the answer.
+// LeaveBody prepares a response that does not need the request body. The body may
+// still be arriving; reading it to keep the connection would let a slow client delay
+// the response.
 func LeaveBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")

@@ -7,9 +7,9 @@ import (
 	"github.com/tykctl/tykctl/internal/upstream"
 )
 
-// vouch tells a proxy that the request it asks about is admitted, and whose it is:
-// by the hash of the key, as logs name it, for the key itself would pass for a part
-// of the credential.
+// vouch tells a proxy that the request it asks about is admitted, and whose it is.
+// It names the key by its hash, as the log does, because the key itself is part of
+// the credential.
 func vouch(w *recorder, r *http.Request, apiKey string) upstream.Result {
 	LeaveBody(w, r)
 	h := w.Header()

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// body is a request's body, of declared length. Who reads it too late does not get
-// what belongs to the next request.
+// body is a request body of declared length. A late reader cannot get bytes of the
+// next request.
 type body struct {
 	of    *request
 	ended atomic.Bool // all of it was read, or there is none
@@ -45,7 +45,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the body for the handler. The rest of it is left where it is.
+// Close ends the body for the handler. The rest stays unread.
 func (b *body) Close() error {
 	b.end()
 	return nil
@@ -60,7 +60,7 @@ func (b *body) end() {
 // remains reports whether the client may still be sending.
 func (b *body) remains() bool { return !b.ended.Load() }
 
-// readBody takes what came with the header first.
+// readBody first returns the bytes that arrived with the header.
 func (c *conn) readBody(p []byte) (int, error) {
 	if c.start < c.end {
 		n := copy(p, c.buf[c.start:c.end])

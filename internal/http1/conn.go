@@ -20,17 +20,17 @@ import (
 
 const (
 	readBuffer = 4 << 10
-	middleHead = 16 << 10 // which few headers exceed
-	// patience is how long a handler may run before it is watched, for those who
-	// asked for the end of the request's context, whether the client leaves. Watching
-	// takes a goroutine, and most requests are over sooner.
+	middleHead = 16 << 10 // few headers exceed it
+	// patience is how long a handler may run before the connection is watched for the
+	// client leaving, if anybody asked for the context's Done. Watching needs a
+	// goroutine, and most requests are over sooner.
 	patience = 50 * time.Millisecond
-	// linger is how long a client is listened to that may still be sending, so that it
-	// gets to read the answer: bytes on a closed connection would reset it.
+	// linger is how long the rest of a request is read after the response, so that the
+	// client can read the response: bytes on a closed connection would reset it.
 	linger = 500 * time.Millisecond
-	// parting is how long a client that has ended its side of the connection is still
-	// answered. It may have closed that side alone, as one with a single request does,
-	// or all of it: which of the two shows only when it is written to.
+	// parting is how long a request lives on after its client has closed its side of
+	// the connection. The client may have closed only that side, as one with a single
+	// request does, or all of it: only a write shows which.
 	parting = time.Second
 )
 
@@ -41,20 +41,20 @@ const (
 	closed              // by Shutdown, while it was idle
 )
 
-// conn is a client's connection, with all that its requests need, one at a time.
+// conn is a client's connection. It holds all that its requests need, one at a time.
 type conn struct {
 	net.Conn
 	server *Server
 	state  atomic.Int32
-	since  time.Time // when it was made, or has become idle
+	since  time.Time // when it was made or became idle
 	later  bool      // it has had a request
 
 	own        []byte
-	buf        []byte // own, or a larger one that is borrowed
-	start, end int    // buf[start:end] has been read and not used
+	buf        []byte // own, or a larger borrowed one
+	start, end int    // buf[start:end] was read but not used
 
-	deadlines sync.Mutex // orders those of reading
-	deadline  time.Time  // of reading, as it was set last
+	deadlines sync.Mutex // orders read deadlines
+	deadline  time.Time  // the last read deadline
 
 	r     *request // the one under way; nil between two
 	fault error    // why it is refused
@@ -62,8 +62,8 @@ type conn struct {
 	w     response
 }
 
-// request is what a handler gets. Nothing of it is used for another one: a goroutine
-// that a handler leaves behind may still look at it.
+// request is what a handler gets. No part of it is reused: a goroutine that a handler
+// leaves behind may still read it.
 type request struct {
 	*http.Request
 	conn   *conn
@@ -71,13 +71,13 @@ type request struct {
 	body   body
 	old    bool // HTTP/1.0
 	url    url.URL
-	values [16]string // of its header, as far as they go
+	values [16]string // the first values of its header
 	used   int
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	if s.tls != nil {
-		nc = tls.Server(nc, s.tls) // whose handshake is yet to come
+		nc = tls.Server(nc, s.tls) // serve does the handshake
 	}
 	c := &conn{Conn: nc, server: s, since: time.Now(), own: make([]byte, readBuffer)}
 	c.buf = c.own
@@ -126,8 +126,9 @@ func (c *conn) serve() {
 	}
 }
 
-// refuse answers a request that was not read, and is the last on its connection:
-// where the next would begin nobody knows.
+// refuse responds to a request that could not be read. It keeps what glean takes from
+// it. The request is the last on its connection, because nobody knows where the next
+// would begin.
 func (c *conn) refuse(fault error) {
 	c.fault, c.r = fault, c.newRequest()
 	c.r.glean(string(c.buf[c.start:c.end]))
@@ -136,13 +137,13 @@ func (c *conn) refuse(fault error) {
 	c.exchange()
 }
 
-// rest is between two requests. It reports false if there is to be no other.
+// rest prepares for another request. It reports false if there must be none.
 func (c *conn) rest() bool {
 	c.later, c.since = true, time.Now()
 	if c.start == c.end {
 		c.state.Store(idle)
 	}
-	return !c.server.closing.Load() // asked after idle has been told, or Shutdown could miss it
+	return !c.server.closing.Load() // checked after the state is idle, or Shutdown could miss it
 }
 
 // next reads a request as far as its body.
@@ -163,7 +164,7 @@ func (c *conn) next() error {
 		r.body.ended.Store(true)
 	}
 	if r.body.left > int64(c.end-c.start) {
-		// The header's deadline is not the body's, and that of an ended watch has passed.
+		// The header's deadline does not apply to the body, and that of an ended watch has passed.
 		return c.setReadDeadline(time.Time{})
 	}
 	return nil
@@ -177,8 +178,8 @@ func (c *conn) newRequest() *request {
 	return r
 }
 
-// readHead returns what was read up to the empty line that ends a header, without
-// using it.
+// readHead reads up to the empty line that ends a header. The bytes it returns stay in
+// the buffer.
 func (c *conn) readHead() (string, error) {
 	scanned := 0 // bytes known to be whole lines
 	if c.start == c.end {
@@ -214,8 +215,8 @@ func (c *conn) readHead() (string, error) {
 	}
 }
 
-// awaitFirst reads the first bytes of a request. To a new connection all of the
-// first header is to come within ReadHeaderTimeout.
+// awaitFirst reads the first bytes of a request. On a new connection the whole first
+// header must arrive within ReadHeaderTimeout.
 func (c *conn) awaitFirst() error {
 	c.giveBack()
 	c.start, c.end = 0, 0
@@ -223,8 +224,8 @@ func (c *conn) awaitFirst() error {
 	if !c.later {
 		timeout = c.server.rest.ReadHeaderTimeout
 	}
-	// A deadline from before that is sooner stays until it has passed: moving it for
-	// each request would cost more than that.
+	// An earlier deadline that is sooner stays until it has passed: to move it for each
+	// request would cost more.
 	if c.deadline.IsZero() || timeout == 0 || c.deadline.After(c.since.Add(timeout)) || !c.deadline.After(c.since) {
 		if err := c.allow(timeout, c.since); err != nil {
 			return err
@@ -265,9 +266,9 @@ func (c *conn) fill() error {
 		c.giveBack()
 		c.buf = larger
 	case bytes.IndexByte(c.buf, '\n') < 0:
-		return fmt.Errorf("%w: at most %d bytes are taken", ErrTargetTooLong, c.server.maxHead)
+		return fmt.Errorf("%w: the limit is %d bytes", ErrTargetTooLong, c.server.maxHead)
 	default:
-		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeaderTooLarge, c.server.maxHead)
+		return fmt.Errorf("%w: the limit is %d bytes", ErrHeaderTooLarge, c.server.maxHead)
 	}
 	n, err := c.Read(c.buf[c.end:])
 	c.end += n
@@ -279,7 +280,7 @@ func (c *conn) fill() error {
 
 var heads = sync.Pool{New: func() any { return new([middleHead]byte) }}
 
-// giveBack returns to c's own buffer when nothing is in the larger one.
+// giveBack switches back to c's own buffer when the larger one is empty.
 func (c *conn) giveBack() {
 	if len(c.buf) == middleHead {
 		heads.Put((*[middleHead]byte)(c.buf))
@@ -287,8 +288,8 @@ func (c *conn) giveBack() {
 	c.buf = c.own
 }
 
-// exchange has the handler answer a request. It reports whether another one may
-// come on the connection.
+// exchange lets the handler answer a request. It reports whether the connection can
+// take another.
 func (c *conn) exchange() (another bool) {
 	answered := false
 	defer func() {
@@ -307,25 +308,25 @@ func (c *conn) exchange() (another bool) {
 	c.r.ctx.finish()
 	another = c.w.finish()
 	left := c.finishBody()
-	if !another && (left || c.start < c.end || !c.r.Close || c.fault != nil) { // or it knows that it has sent the last
+	if !another && (left || c.start < c.end || !c.r.Close || c.fault != nil) { // else the client knows that this was its last
 		c.lingerOn()
 	}
 	c.r = nil
-	return another // never after a body that was left: its answer said that it is the last
+	return another // never after an unread body: the response said Connection: close
 }
 
-// finishBody ends the request's body. It reports whether there is more of it.
+// finishBody ends the request body. It reports whether a part was not read.
 func (c *conn) finishBody() (left bool) {
 	if !c.r.body.remains() {
 		return false
 	}
-	_ = c.setReadDeadline(time.Now()) // for whoever still reads
+	_ = c.setReadDeadline(time.Now()) // for a reader that is still active
 	c.r.body.end()
 	return true
 }
 
-// abort ends a connection whose handler gave its answer up, or failed. p is nil if it
-// ended its goroutine.
+// abort ends a connection whose handler panicked with p. p is nil if the handler ended
+// its goroutine.
 func (c *conn) abort(p any) {
 	if err, ok := p.(error); p != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
 		c.server.logf("http1: panic serving %v: %v\n%s", c.r.RemoteAddr, p, debug.Stack())
@@ -335,15 +336,15 @@ func (c *conn) abort(p any) {
 	c.w.abort()
 }
 
-// lingerOn lets the client read the answer before the connection ends.
+// lingerOn lets the client read the response before the connection ends.
 func (c *conn) lingerOn() {
 	if closeWrite(c.Conn) != nil || c.setReadDeadline(time.Now().Add(linger)) != nil {
 		return
 	}
-	_, _ = io.Copy(io.Discard, c.Conn) // what still comes means nothing
+	_, _ = io.Copy(io.Discard, c.Conn) // what still arrives does not matter
 }
 
-// allow sets the deadline of reading to timeout after from; 0 is none.
+// allow sets the read deadline to timeout after from; 0 is none.
 func (c *conn) allow(timeout time.Duration, from time.Time) error {
 	if timeout == 0 {
 		return c.setReadDeadline(time.Time{})

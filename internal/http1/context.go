@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// requestContext is the context of a request. It ends when that has been answered, or
-// when its client leaves; but nobody looks out for that before somebody has asked for
+// requestContext is the context of a request. It ends when the request has been
+// answered or its client leaves. The client is watched only after somebody has called
 // Done and some time has passed.
 type requestContext struct {
 	of *request
 
 	mu       sync.Mutex
 	over     bool            // the request has been answered
-	under    context.Context // what Done is of; nil until it is asked for
+	under    context.Context // the source of Done; nil until the first call
 	cancel   context.CancelFunc
 	left     bool          // the client is gone
-	due      bool          // there is time for watching
+	due      bool          // patience has passed
 	timer    *time.Timer   // makes it due
-	watching chan struct{} // closed when the watching has ended; nil without
+	watching chan struct{} // closed when the watch has ended; nil without one
 }
 
 // Deadline implements [context.Context]: there is none.
@@ -67,7 +67,7 @@ func (x *requestContext) Value(key any) any {
 	if x.under == nil {
 		return nil
 	}
-	return x.under.Value(key) // by which package context finds its own kind
+	return x.under.Value(key) // package context finds its own types this way
 }
 
 // gone ends the context because the client left.
@@ -98,8 +98,8 @@ func (x *requestContext) mayWatch() {
 	x.watch()
 }
 
-// watch begins to read what follows the request, if it is time: only so is it seen
-// that the client leaves. What it sends meanwhile stays in the connection's buffer.
+// watch starts to read beyond the request, if it is due: only reading shows that the
+// client leaves. What the client sends meanwhile stays in the connection's buffer.
 func (x *requestContext) watch() {
 	c := x.of.conn
 	if !x.due || x.left || x.over || x.watching != nil || x.of.body.remains() {
@@ -126,9 +126,8 @@ func (x *requestContext) watch() {
 	}()
 }
 
-// stopped takes in the error by which the watch has ended: the client's leaving,
-// unless finish or the handler stopped it, or the client only says that it sends
-// no more.
+// stopped handles the error that ended the watch. The client has left, unless finish or
+// the handler stopped the watch, or the client only closed its sending side.
 func (x *requestContext) stopped(err error) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// handover is the listener of the other server: what it accepts are connections
-// that were found to be for it.
+// handover is the other server's listener. It accepts the connections that are handed
+// over to that server.
 type handover struct {
 	addr    net.Addr
 	conns   chan net.Conn
@@ -46,9 +46,9 @@ func (h *handover) give(nc net.Conn) {
 	}
 }
 
-// once lets a connection that was handed over have one request. net/http reads
-// headers less strictly than [request.parseHead], which has read the first alone. It
-// returns the handler that rest had.
+// once limits a connection that was handed over to one request, because net/http reads
+// headers less strictly than [request.parseHead], which has read only the first. It
+// returns rest's original handler.
 func once(rest *http.Server) http.Handler {
 	h, noted := rest.Handler, rest.ConnState
 	rest.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func once(rest *http.Server) http.Handler {
 	})
 	rest.ConnState = func(nc net.Conn, state http.ConnState) {
 		if _, ok := nc.(interface{ onlyOnce() }); ok && state == http.StateIdle {
-			_ = nc.Close() // whatever the handler has said
+			_ = nc.Close() // whatever the handler said
 		}
 		if noted != nil {
 			noted(nc, state)
@@ -71,10 +71,9 @@ func once(rest *http.Server) http.Handler {
 	return h
 }
 
-// lingerIfLeft has net/http wait before it closes a connection whose request was not
-// read to its end. It would do so by itself only for a body that it has read 256 KiB
-// of, and never after Expect: a client that still sends is then reset, which may cost
-// it the answer.
+// lingerIfLeft makes net/http wait before it closes a connection whose request was not
+// read to its end. By itself it waits only if it has read 256 KiB of the rest, and never
+// after Expect. A client that is still sending is then reset, and may lose the response.
 func lingerIfLeft(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	var one [1]byte
@@ -83,15 +82,15 @@ func lingerIfLeft(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// rewound is a connection some of whose bytes have been read already. It has one
+// rewound is a connection from which some bytes have already been read. It serves one
 // request.
 type rewound struct {
 	net.Conn
 	head []byte
 
 	mu    sync.Mutex
-	late  bool          // the deadline of reading has passed when it was set
-	woken chan struct{} // closed when it does; nil while nobody waits for that
+	late  bool          // the read deadline had passed when it was set
+	woken chan struct{} // closed when late is set; nil while nobody waits
 }
 
 // rewoundTLS shows net/http's server what it puts into [http.Request.TLS].
@@ -126,8 +125,8 @@ func (r *rewound) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// part holds the client's end back for a while: net/http would take it for the
-// client's leaving.
+// part delays the client's end of stream for a while: net/http would conclude that the
+// client has left.
 func (r *rewound) part() error {
 	woken := make(chan struct{})
 	r.mu.Lock()
@@ -147,13 +146,13 @@ func (r *rewound) part() error {
 	}
 }
 
-// SetReadDeadline ends a wait, too, when the deadline has passed.
+// SetReadDeadline also ends a wait if the deadline has passed.
 func (r *rewound) SetReadDeadline(t time.Time) error {
 	r.note(!t.IsZero() && !t.After(time.Now()))
 	return r.Conn.SetReadDeadline(t)
 }
 
-// SetDeadline counts for reading, too.
+// SetDeadline sets both deadlines.
 func (r *rewound) SetDeadline(t time.Time) error {
 	return errors.Join(r.SetReadDeadline(t), r.SetWriteDeadline(t))
 }
@@ -172,10 +171,10 @@ func (r *rewound) note(late bool) {
 	}
 }
 
-// NetConn is the connection beneath, as that of a [crypto/tls.Conn] is.
+// NetConn returns the underlying connection, like that of a [crypto/tls.Conn].
 func (r *rewound) NetConn() net.Conn { return r.Conn }
 
-// CloseWrite lets net/http end an answer before it closes.
+// CloseWrite lets net/http end a response before it closes.
 func (r *rewound) CloseWrite() error { return closeWrite(r.Conn) }
 
 func closeWrite(nc net.Conn) error {

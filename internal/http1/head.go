@@ -13,11 +13,11 @@ import (
 	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
-// Every error that [Server.Refuse] gets wraps one of these. Its text gives the
-// reason in words fit for the client.
+// Every error passed to [Server.Refuse] wraps one of these. The client may read its
+// text, which gives the reason.
 var (
-	// ErrMalformed is a header that breaks the rules of HTTP/1.1, RFC 9112, or that
-	// two recipients could read differently.
+	// ErrMalformed is a header that violates HTTP/1.1 (RFC 9112), or that two
+	// recipients could read differently.
 	ErrMalformed = errors.New("malformed request")
 	// ErrTargetTooLong is a request line longer than a header may be.
 	ErrTargetTooLong = errors.New("request target too long")
@@ -25,18 +25,19 @@ var (
 	ErrHeaderTooLarge = errors.New("header fields too large")
 )
 
-// errNotPlain means that a request is well formed and for the other server.
+// errNotPlain means that a request is well formed and belongs to the other server.
 var errNotPlain = errors.New("the request is not plain")
 
 func malformed(reason string) error { return fmt.Errorf("%w: %s", ErrMalformed, reason) }
 
-// refusable reports whether a client is told why its request was not read.
+// refusable reports whether the client gets a response that says why its request could
+// not be read.
 func refusable(err error) bool {
 	return errors.Is(err, ErrMalformed) || errors.Is(err, ErrTargetTooLong) || errors.Is(err, ErrHeaderTooLarge)
 }
 
-// parseHead reads a header, which ends in an empty line. The error is [errNotPlain]
-// only for one that net/http reads as well.
+// parseHead reads a header, which ends in an empty line. It returns [errNotPlain] only
+// for a header that net/http reads, too.
 func (r *request) parseHead(head string) error {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	plain, err := r.parseRequestLine(line)
@@ -53,32 +54,32 @@ func (r *request) parseHead(head string) error {
 			return malformed(fieldFault(line))
 		}
 		switch name {
-		case "Host": // which has its own place, as in net/http
+		case "Host": // it has its own field in Request, as in net/http
 			r.Host = value
 			f.hosts++
 			continue
 		case "Content-Length":
 			if r.ContentLength, ok = parseLength(value); !ok {
-				return malformed("the Content-Length is not a number of bytes")
+				return malformed("the Content-Length is not a valid number")
 			}
 			f.lengths++
 		case "Transfer-Encoding":
 			if !strings.EqualFold(value, "chunked") {
-				return malformed("the only transfer coding that is taken is chunked")
+				return malformed("the only supported transfer coding is chunked")
 			}
 			f.codings++
 		case "Connection", "Pragma":
 			f.settle = true
 		case "Expect":
 			if !strings.EqualFold(value, "100-continue") {
-				return malformed("the only expectation that is taken is 100-continue")
+				return malformed("the only supported expectation is 100-continue")
 			}
 			plain = false
 		case "Upgrade":
 			plain = plain && !strings.EqualFold(value, "websocket")
 		default:
 			if httpsyntax.Disguised(name) {
-				return malformed("a header field's name could be taken for Content-Length or Transfer-Encoding")
+				return malformed("a header name could be mistaken for Content-Length or Transfer-Encoding")
 			}
 		}
 		r.addField(name, value)
@@ -95,9 +96,9 @@ func (r *request) parseHead(head string) error {
 	return nil
 }
 
-// glean takes from the beginning of a request that is refused what its answer and the
-// log need of it, as far as it is well formed: method and target, the host, and two
-// fields. Nothing else of such a request is to be believed.
+// glean takes from the beginning of a refused request what the response and the log
+// need, as far as it is valid: the method, the target, Host, Origin and User-Agent.
+// Nothing else of such a request can be trusted.
 func (r *request) glean(head string) {
 	line, rest, whole := strings.Cut(head, "\r\n")
 	if !whole {
@@ -121,7 +122,7 @@ func (r *request) glean(head string) {
 	}
 }
 
-// framing counts the fields that there may be one of.
+// framing counts the fields that may occur once.
 type framing struct {
 	hosts, lengths, codings int
 	settle                  bool // a field means more to net/http than it says
@@ -130,17 +131,17 @@ type framing struct {
 func (f *framing) fault(r *request) string {
 	switch {
 	case f.hosts > 1:
-		return "there is more than one Host field"
+		return "there is more than one Host header"
 	case f.hosts == 0 && !r.old:
-		return "there is no Host field"
+		return "there is no Host header"
 	case !consistsOf(r.Host, &hostBytes) && !httpguts.ValidHostHeader(r.Host):
 		return "the host is neither a name nor an address"
 	case f.lengths > 1:
-		return "there is more than one Content-Length field"
+		return "there is more than one Content-Length header"
 	case f.codings > 1:
-		return "there is more than one Transfer-Encoding field"
+		return "there is more than one Transfer-Encoding header"
 	case f.codings > 0 && forbiddenTrailer(r.Header["Trailer"]):
-		return "a field that frames the message cannot be a trailer"
+		return "a header that frames the message cannot be a trailer"
 	}
 	return ""
 }
@@ -158,7 +159,7 @@ func forbiddenTrailer(lines []string) bool {
 	return false
 }
 
-// settle does with fields what net/http's server does with them.
+// settle treats these fields as net/http's server does.
 func (r *request) settle() {
 	r.Close = httpguts.HeaderValuesContainsToken(r.Header["Connection"], "close")
 	if pragma := r.Header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && r.Header["Cache-Control"] == nil {
@@ -166,21 +167,21 @@ func (r *request) settle() {
 	}
 }
 
-// fieldFault says what is wrong with a line that is no field.
+// fieldFault says what is wrong with a line that is not a field.
 func fieldFault(line string) string {
 	name, _, found := strings.Cut(line, ":")
 	switch {
 	case line[0] == ' ' || line[0] == '\t':
-		return "a header field is folded over two lines"
+		return "a header is folded over two lines"
 	case !found:
-		return "a line of the header has no colon"
+		return "a header line has no colon"
 	case !httpguts.ValidHeaderFieldName(name):
-		return "a header field's name is not a token"
+		return "a header name is empty or contains an invalid character"
 	}
-	return "a header field holds a control character"
+	return "a header value contains a control character"
 }
 
-// maxMethod is more than any method has that is registered.
+// maxMethod is longer than any registered method.
 const maxMethod = 32
 
 // parseRequestLine reads METHOD SP target SP HTTP/1.1, or 1.0.
@@ -191,7 +192,7 @@ func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	case len(method) > maxMethod:
 		return false, malformed("the method is longer than " + strconv.Itoa(maxMethod) + " characters")
 	case !consistsOf(method, &upperBytes) && !httpguts.ValidHeaderFieldName(method):
-		return false, malformed("the method is not a token")
+		return false, malformed("the method is empty or contains an invalid character")
 	case !consistsOf(target, &targetBytes):
 		return false, malformed("the request line is not a method, a target and a version, with one space between them")
 	case version == "HTTP/1.0":
@@ -212,14 +213,14 @@ func (r *request) parseRequestLine(line string) (plain bool, err error) {
 	}
 	u, err := url.ParseRequestURI(text)
 	if err != nil {
-		return false, malformed("the target is not a path, or holds a percent sign without two hexadecimal digits")
+		return false, malformed("the target is not a path, or contains a percent sign without two hexadecimal digits")
 	}
 	r.URL = u
 	return origin && !r.old && method != http.MethodConnect, nil
 }
 
-// checkStart refuses the beginning of what cannot become a request, whose end might
-// never come: lines is how much of it are whole lines.
+// checkStart refuses early what cannot become a request, because its end might never
+// come. lines is the length of the whole lines in head.
 func (c *conn) checkStart(head []byte, lines int) error {
 	if !tokenBytes[head[0]] {
 		return malformed("the request does not begin with a method")
@@ -242,7 +243,7 @@ func parseLength(value string) (n int64, ok bool) {
 	return n, err == nil
 }
 
-// addField makes no array for each of the first values.
+// addField allocates nothing for each of the first values.
 func (r *request) addField(name, value string) {
 	before, ok := r.Header[name]
 	if ok || r.used == len(r.values) {
@@ -284,7 +285,7 @@ func bytesIn(s set, first, last byte) set {
 	return s
 }
 
-// consistsOf reports whether s has bytes, and only such.
+// consistsOf reports whether s is not empty and all its bytes are in the set.
 func consistsOf(s string, of *set) bool {
 	for i := range len(s) {
 		if !of[s[i]] {

@@ -1,22 +1,21 @@
-// Package http1 reads the header of every HTTP/1 request strictly, over TLS too. It
-// serves plain requests itself, for less than net/http's server does and to the
-// same [http.Handler], and leaves the other ones to that.
+// Package http1 reads the header of every HTTP/1 request strictly, also over TLS. It
+// serves plain requests itself, at a lower cost than net/http's server and with the
+// same [http.Handler], and leaves all others to net/http.
 //
-// Strictly means that a header which two recipients could read differently is
-// refused, and its connection closed: a line that ends in LF alone or is folded, a
-// name that others take for Content-Length, contradicting lengths.
+// Strictly means that it refuses a header that two recipients could read differently,
+// and closes the connection: a line that ends in LF alone or is folded, a name that
+// others mistake for Content-Length, contradicting lengths.
 //
-// Plain is a request that only needs an answer: HTTP/1.1, no body or one of
-// declared length, no upgrade to WebSocket, no expectation. For any other one the
-// connection is handed over to a [http.Server], with the bytes read so far. It is
-// the last request there: net/http reads headers less strictly, and where a request
-// in chunks or of HTTP/1.0 ends others may see differently (RFC 9112, 6.1 and 11.2).
-// What this package takes, net/http would have read alike.
+// A plain request needs only a response: it is HTTP/1.1 and has no body or one of
+// declared length, no upgrade to WebSocket and no expectation. For any other request
+// the connection is handed over to an [http.Server], with the bytes read so far. That
+// request is the last on its connection, because net/http reads headers less strictly,
+// and others may disagree about where a chunked or HTTP/1.0 request ends (RFC 9112, 6.1
+// and 11.2). net/http reads every request that this package accepts the same way.
 //
-// What it saves: a goroutine that reads in the background of each request, a copy of
-// the answer's header, and most of what is made anew for each. The writer and its
-// header are used again, so a handler must not touch them when it has returned; the
-// request it may keep.
+// The package saves a goroutine that reads in the background of each request, a copy
+// of the response header, and most allocations. It reuses the writer and its header, so
+// a handler must not touch them after it has returned; it may keep the request.
 package http1
 
 import (
@@ -32,9 +31,9 @@ import (
 
 // Server serves connections. Make one with [New].
 type Server struct {
-	// Refuse answers a request that was not read, because of fault. Of the request
-	// method, target, Host, Origin and User-Agent may be known. Without it the answer is fault's text. It must
-	// be set before Serve.
+	// Refuse responds to a request that could not be read because of fault. At most
+	// the method, the target, Host, Origin and User-Agent of r are known. Without Refuse
+	// the response is fault's text. It must be set before Serve.
 	Refuse func(w http.ResponseWriter, r *http.Request, fault error)
 
 	handler http.Handler
@@ -46,18 +45,19 @@ type Server struct {
 	closing atomic.Bool
 
 	mu       sync.Mutex
-	listener net.Listener // nil unless it is served
+	listener net.Listener // nil unless Serve runs
 	conns    map[*conn]struct{}
-	drained  chan struct{} // closed when closing and no connection is left; nil while nobody waits
+	drained  chan struct{} // closed when the server is closing and no connection is left; nil while nobody waits
 }
 
 // New returns a server with the handler, time-outs, MaxHeaderBytes, TLSConfig and
-// error log of rest, which serves what is not plain and, over TLS, HTTP/2. It changes
-// rest's Handler and ConnState, so that a connection which is handed over has one
-// request. Of rest's time-outs these count: ReadHeaderTimeout for a TLS handshake,
-// from a connection's start, later from a request's first byte; IdleTimeout
-// between requests. Those of bodies are for the handler to set, by
-// [http.ResponseController].
+// error log of rest. rest serves what is not plain and, over TLS, HTTP/2. New changes
+// rest's Handler and ConnState, so that a connection handed over has one request.
+//
+// Two of rest's time-outs apply. ReadHeaderTimeout limits the TLS handshake, the first
+// header from the start of the connection, and later headers from their first byte.
+// IdleTimeout limits the pause between requests. The handler sets the deadlines of
+// bodies, with [http.ResponseController].
 func New(rest *http.Server) *Server {
 	handler := once(rest)
 	s := &Server{
@@ -91,8 +91,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, fault error) {
 	http.Error(w, fault.Error(), status)
 }
 
-// Serve accepts connections, and has the other server serve what is handed over,
-// until one of the two is shut down, when it returns [http.ErrServerClosed], or fails.
+// Serve accepts connections, and runs the other server for those handed over, until
+// one of the two fails or is shut down; it then returns [http.ErrServerClosed].
 func (s *Server) Serve(l net.Listener) error {
 	s.over.addr = l.Addr()
 	failed := make(chan error, 2)
@@ -101,7 +101,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return <-failed
 }
 
-// accept has patience with a system that is out of descriptors, as net/http has.
+// accept retries when the system is out of descriptors, like net/http.
 func (s *Server) accept(l net.Listener) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	if !s.listen(l) {
@@ -122,7 +122,7 @@ func (s *Server) accept(l net.Listener) error {
 		case !temporary(err):
 			return err
 		default:
-			s.logf("http1: accepting failed, to be tried again in %v: %v", delay, err)
+			s.logf("http1: cannot accept a connection, retrying in %v: %v", delay, err)
 			time.Sleep(delay)
 			delay = min(2*delay, longest)
 		}
@@ -137,9 +137,9 @@ func temporary(err error) bool {
 	return ok && e.Temporary()
 }
 
-// Shutdown takes no more connections, closes the idle ones, and waits until none is
-// left, every request having been answered or handed over, or until ctx ends. The
-// other server is its owner's to shut down, and that afterwards.
+// Shutdown accepts no more connections, closes the idle ones, and waits until every
+// request has been answered or handed over and no connection is left, or until ctx
+// ends. The owner must shut down the other server afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.stop(func(c *conn) {
 		if c.state.CompareAndSwap(idle, closed) {
@@ -154,12 +154,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close closes every connection at once, but for those that were handed over.
+// Close closes every connection at once, except those handed over.
 func (s *Server) Close() error {
 	return s.stop(func(c *conn) { _ = c.Close() })
 }
 
-// stop closes the listener and does what is due to each connection.
+// stop closes the listener and calls due for each connection.
 func (s *Server) stop(due func(*conn)) error {
 	s.closing.Store(true)
 	s.mu.Lock()
@@ -172,12 +172,12 @@ func (s *Server) stop(due func(*conn)) error {
 		due(c)
 	}
 	if errors.Is(err, net.ErrClosed) {
-		return nil // its owner was first, or this is not the first time
+		return nil // the owner or an earlier call closed it
 	}
 	return err
 }
 
-// wait returns what is closed when no connection is left.
+// wait returns a channel that is closed when no connection is left.
 func (s *Server) wait() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

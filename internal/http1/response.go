@@ -16,36 +16,36 @@ import (
 
 const (
 	writeBuffer = 4 << 10
-	// fewFields is how many an ordinary header has at most. A map that has held more is
-	// not used again: it never shrinks.
+	// fewFields is the most fields of an ordinary header. A map that has held more is
+	// not reused, because it never shrinks.
 	fewFields = 64
 )
 
-// response writes answers, one after the other. An answer whose handler declares no
-// Content-Length goes in chunks, unless it has no body at all. The type of its
-// content is not guessed.
+// response writes the responses of a connection, one after the other. A response
+// without a declared Content-Length is chunked, unless it has no body. The content type
+// is not guessed.
 type response struct {
 	conn   *conn
 	header http.Header
-	names  []string // of the last answer's header, in order
-	out    []byte   // what is still to be written to the connection
-	err    error    // of the connection; errAnswered between two answers
+	names  []string // in the last response's header, in order
+	out    []byte   // bytes not yet written to the connection
+	err    error    // of the connection; errAnswered between two responses
 
 	status   int   // 0 before WriteHeader
 	length   int64 // of the body, as declared; unknown if below 0
 	written  int64
-	bodiless bool     // whatever the handler says, none follows
+	bodiless bool     // no body follows, whatever the handler writes
 	framed   bool     // the header is complete
-	chunked  bool     // framed, and the body goes in chunks
-	last     bool     // no request is taken after this one
-	trailers []string // names that were announced
-	trailing bool     // there may be trailers, which only chunks can have
-	hurried  bool     // there may be a deadline for writing
+	chunked  bool     // framed, and the body is chunked
+	last     bool     // this is the last request
+	trailers []string // announced names
+	trailing bool     // there may be trailers, which need chunks
+	hurried  bool     // a write deadline may be set
 }
 
 const unknown = -1
 
-var errAnswered = errors.New("http1: the handler that this answer is of has returned")
+var errAnswered = errors.New("http1: write after the handler returned")
 
 func (w *response) begin() {
 	if w.hurried {
@@ -57,10 +57,10 @@ func (w *response) begin() {
 	}
 }
 
-// outs are the buffers of answers: an idle connection needs none.
+// outs are the buffers of responses: an idle connection needs none.
 var outs = sync.Pool{New: func() any { return new([writeBuffer]byte) }}
 
-// giveBack ends the use of the buffer, unless it has been outgrown.
+// giveBack returns the buffer to the pool, unless it was replaced by a larger one.
 func (w *response) giveBack() {
 	if cap(w.out) == writeBuffer {
 		outs.Put((*[writeBuffer]byte)(w.out[:writeBuffer]))
@@ -71,14 +71,13 @@ func (w *response) giveBack() {
 // Header implements [http.ResponseWriter].
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader implements [http.ResponseWriter]. The fields of the header are taken
-// as they stand.
+// WriteHeader implements [http.ResponseWriter]. It sends the header fields as they are.
 func (w *response) WriteHeader(status int) {
 	switch {
 	case w.status != 0:
 		return
 	case status < 100 || status > 999:
-		panic(fmt.Sprintf("http1: no status: %d", status))
+		panic(fmt.Sprintf("http1: invalid status %d", status))
 	case status < http.StatusOK && status != http.StatusSwitchingProtocols:
 		w.inform(status)
 		return
@@ -103,7 +102,7 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
-// inform sends an interim answer, which has all fields that stand there now.
+// inform sends an interim response with all current fields.
 func (w *response) inform(status int) {
 	w.startLine(status)
 	for _, name := range w.sorted() {
@@ -122,8 +121,8 @@ func (w *response) startLine(status int) {
 	w.out = append(w.out, "\r\n"...)
 }
 
-// fields writes those of the header but the ones that say where the answer ends,
-// which it takes in.
+// fields writes the header fields except those that say where the response ends, which
+// it evaluates.
 func (w *response) fields(status int) {
 	dated := false
 	for _, name := range w.sorted() {
@@ -159,8 +158,8 @@ func (w *response) fields(status int) {
 	}
 }
 
-// sorted returns the names of the header in order. They are usually those of the
-// last answer.
+// sorted returns the header's names in order. They are usually those of the last
+// response.
 func (w *response) sorted() []string {
 	missing := func(name string) bool {
 		_, ok := w.header[name]
@@ -169,14 +168,14 @@ func (w *response) sorted() []string {
 	if len(w.names) != len(w.header) || slices.ContainsFunc(w.names, missing) {
 		w.names = w.names[:0]
 		for name := range w.header {
-			w.names = append(w.names, strings.Clone(name)) // and not all that it is a part of
+			w.names = append(w.names, strings.Clone(name)) // not the whole string it is part of
 		}
 		slices.Sort(w.names)
 	}
 	return w.names
 }
 
-// declare takes in the length that the handler gives, if it is one.
+// declare takes the length that the handler declares, if it is valid.
 func (w *response) declare(status int, values []string) {
 	if len(values) == 0 || status < http.StatusOK || status == http.StatusNoContent {
 		return
@@ -196,7 +195,7 @@ func (w *response) announce(values []string) {
 	}
 }
 
-// field writes one, whatever bytes the handler put into it.
+// field writes one field, whatever bytes the handler put into it.
 func (w *response) field(name string, values ...string) {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return
@@ -210,7 +209,7 @@ func (w *response) field(name string, values ...string) {
 	}
 }
 
-// blanked has blanks for the bytes that no value may have.
+// blanked replaces the bytes that no value may contain with spaces.
 func blanked(value string) string {
 	b := []byte(value)
 	for i := range b {
@@ -263,7 +262,7 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// put writes what the buffer does not hold.
+// put appends p to the buffer and writes what does not fit.
 func (w *response) put(p []byte) {
 	if room := writeBuffer - len(w.out); len(p) > room {
 		room = max(room, 0)
@@ -316,10 +315,10 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 	return w.conn.SetWriteDeadline(t)
 }
 
-// EnableFullDuplex is for [http.ResponseController]: it is always so.
+// EnableFullDuplex is for [http.ResponseController]; it is always on.
 func (w *response) EnableFullDuplex() error { return nil }
 
-// finish ends the answer. It reports whether another may follow on the connection.
+// finish ends the response. It reports whether another may follow on the connection.
 func (w *response) finish() bool {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -340,7 +339,7 @@ func (w *response) finish() bool {
 	}
 	short := w.length >= 0 && !w.bodiless && w.written < w.length
 	ok := w.err == nil
-	w.err = errAnswered // for whoever still writes
+	w.err = errAnswered // for a writer that is still active
 	return ok && !w.last && !short
 }
 
@@ -355,7 +354,7 @@ func (w *response) writeTrailers() {
 	}
 }
 
-// abort leaves the answer where it is, so that the client sees that it was cut.
+// abort leaves the response incomplete, so that the client sees that it was cut off.
 func (w *response) abort() {
 	if w.framed {
 		w.send()
@@ -364,12 +363,13 @@ func (w *response) abort() {
 	w.err = errAnswered
 }
 
-// forbidsBody reports whether an answer of this status never has one, RFC 9110, 6.4.1.
+// forbidsBody reports whether a response with this status never has a body (RFC 9110,
+// 6.4.1).
 func forbidsBody(status int) bool {
 	return status < http.StatusOK || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
-// date is the present one in the form of RFC 9110, 5.6.7.
+// date returns the current date in the form of RFC 9110, 5.6.7.
 func date() string {
 	now := time.Now().Unix()
 	if d := latest.Load(); d != nil && d.second == now {

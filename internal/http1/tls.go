@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// handshake has one within the time of a header, and returns the protocol that was
-// agreed on; "" is HTTP/1.1, too. The first header then has a time of its own.
+// handshake does the TLS handshake within ReadHeaderTimeout and returns the negotiated
+// protocol; "" means HTTP/1.1, too. The first header then has a time-out of its own.
 func (c *conn) handshake(secure *tls.Conn) (protocol string, err error) {
 	timeout := c.server.rest.ReadHeaderTimeout
 	if timeout > 0 {
@@ -28,7 +28,7 @@ func (c *conn) handshake(secure *tls.Conn) (protocol string, err error) {
 	return state.NegotiatedProtocol, nil
 }
 
-// handshakeFault answers a client that speaks HTTP without TLS, as net/http does.
+// handshakeFault responds to a client that speaks HTTP without TLS, as net/http does.
 func (c *conn) handshakeFault(err error) string {
 	header, ok := errors.AsType[tls.RecordHeaderError](err)
 	if !ok || header.Conn == nil || !upperBytes[header.RecordHeader[0]] {

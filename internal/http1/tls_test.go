@@ -95,16 +95,16 @@ func TestRefuse(t *testing.T) {
 	})
 	const one = "HTTP/1.1"
 	for raw, want := range map[string]refused{
-		"POST /a?b HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Length: 5\r\n folded\r\nOrigin: z\r\n\r\n": {one, "POST", "/a?b", "map[] 0 x", "malformed request: a header field is folded over two lines"},
-		"PO(T /a?b HTTP/1.1\r\nHost: x\r\n\r\n":                                                      {one, "", "", "map[] 0 x", "malformed request: the method is not a token"},
+		"POST /a?b HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Length: 5\r\n folded\r\nOrigin: z\r\n\r\n": {one, "POST", "/a?b", "map[] 0 x", "malformed request: a header is folded over two lines"},
+		"PO(T /a?b HTTP/1.1\r\nHost: x\r\n\r\n":                                                      {one, "", "", "map[] 0 x", "malformed request: the method is empty or contains an invalid character"},
 		"GET / HTTP/1.1\r\nHost: x\n":                                                                {one, "GET", "/", "map[] 0 ", "malformed request: a line of the header ends in LF alone"},
 		"GET /1% HTTP/1.1\r\nHost: x\r\nOrigin: a\r\nOrigin: b\r\nX-Request-Id: y\r\nUser-Agent: z\r\nContent-Length: 9\r\n\r\n": {
 			one, "GET", "/1%", "map[Origin:[a b] User-Agent:[z]] 0 x",
-			"malformed request: the target is not a path, or holds a percent sign without two hexadecimal digits",
+			"malformed request: the target is not a path, or contains a percent sign without two hexadecimal digits",
 		},
-		"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\nUser-Agent: z\r\n\r\n": {"HTTP/1.0", "GET", "/", "map[] 0 y", "malformed request: there is more than one Host field"},
+		"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\nUser-Agent: z\r\n\r\n": {"HTTP/1.0", "GET", "/", "map[] 0 y", "malformed request: there is more than one Host header"},
 		"GET / HTTP/1.1\r\nOrigin: z\r\nX: " + strings.Repeat("x", http.DefaultMaxHeaderBytes): {
-			one, "GET", "/", "map[Origin:[z]] 0 ", "header fields too large: at most 1048576 bytes are taken",
+			one, "GET", "/", "map[Origin:[z]] 0 ", "header fields too large: the limit is 1048576 bytes",
 		},
 	} {
 		c := dial(t, addr, raw)

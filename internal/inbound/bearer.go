@@ -12,11 +12,11 @@ const bearer = "bearer"
 func readBearer(lines []string) (string, error) {
 	switch {
 	case len(lines) > 1:
-		return "", fmt.Errorf("%w: more than one Authorization field", ErrHeader)
+		return "", fmt.Errorf("%w: there is more than one Authorization header", ErrHeader)
 	case len(lines) == 0:
-		return "", fmt.Errorf("%w: there is no Authorization field", ErrNoToken)
+		return "", fmt.Errorf("%w: there is no Authorization header", ErrNoToken)
 	case lines[0] == "":
-		return "", fmt.Errorf("%w: the Authorization field is empty", ErrNoToken)
+		return "", fmt.Errorf("%w: the Authorization header is empty", ErrNoToken)
 	}
 	rest, found := cutScheme(lines[0])
 	if !found {
@@ -25,17 +25,17 @@ func readBearer(lines []string) (string, error) {
 	token, found := strings.CutPrefix(rest, " ")
 	switch {
 	case !found || strings.HasPrefix(token, " "):
-		return "", fmt.Errorf("%w: one space and a token must follow the scheme", ErrBadToken)
+		return "", fmt.Errorf("%w: exactly one space and a token must follow the scheme", ErrBadToken)
 	case len(token) > maxToken:
-		return "", fmt.Errorf("%w: at most %d bytes are taken", ErrTokenTooLarge, maxToken)
+		return "", fmt.Errorf("%w: the limit is %d bytes", ErrTokenTooLarge, maxToken)
 	case !isToken68(token):
-		return "", fmt.Errorf("%w: the token holds bytes that no token has", ErrBadToken)
+		return "", fmt.Errorf("%w: the token contains invalid characters", ErrBadToken)
 	}
 	return token, nil
 }
 
-// cutScheme returns what follows the Bearer scheme. A longer word that begins
-// with it is another scheme.
+// cutScheme returns the text after the Bearer scheme. A longer word that starts with
+// "Bearer" is another scheme.
 func cutScheme(value string) (rest string, found bool) {
 	if len(value) < len(bearer) || !equalFold(value[:len(bearer)], bearer) {
 		return "", false

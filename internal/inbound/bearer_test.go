@@ -92,10 +92,10 @@ func TestBearerErrorsSayWhy(t *testing.T) {
 		"Bearer":                               "one space",
 		"Bearer\tx":                            "one space",
 		"Bearer  x":                            "one space",
-		"Bearer x,y":                           "bytes that no token has",
-		"Bearer x y":                           "bytes that no token has",
-		"Bearer \"x\"":                         "bytes that no token has",
-		"Bearer " + strings.Repeat("a", 16385): "at most 16384 bytes",
+		"Bearer x,y":                           "the token contains invalid characters",
+		"Bearer x y":                           "the token contains invalid characters",
+		"Bearer \"x\"":                         "the token contains invalid characters",
+		"Bearer " + strings.Repeat("a", 16385): "the limit is 16384 bytes",
 	} {
 		r := ordinary()
 		r.Header["Authorization"] = []string{value}

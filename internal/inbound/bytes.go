@@ -2,7 +2,7 @@ package inbound
 
 import "golang.org/x/net/http/httpguts"
 
-// byteSet says for every byte whether it belongs.
+// byteSet says for every byte whether it is a member.
 type byteSet [256]bool
 
 const alphanumerics = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -31,7 +31,7 @@ func newByteRange(first, last byte) (set byteSet) {
 	return set
 }
 
-// isToken is for methods and schemes, too: a field's name is a token, RFC 9110, 5.1.
+// isToken serves methods and schemes, too: a header name is a token (RFC 9110, 5.1).
 func isToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 
 func consistsOf(s string, set *byteSet) bool {
@@ -43,8 +43,8 @@ func consistsOf(s string, set *byteSet) bool {
 	return true
 }
 
-// equalFold reports whether s is lower in any letter case, of ASCII only:
-// strings.EqualFold would take a Kelvin sign for a k and a long s for an s.
+// equalFold reports whether s equals lower, ignoring case in ASCII only:
+// strings.EqualFold would accept a Kelvin sign for a k and a long s for an s.
 func equalFold(s, lower string) bool {
 	if len(s) != len(lower) {
 		return false
@@ -61,7 +61,7 @@ func equalFold(s, lower string) bool {
 	return true
 }
 
-// loggable is s up to the first byte that could disturb a log, and not long.
+// loggable returns s up to the first byte that could disturb a log, cut to maxLoggable bytes.
 func loggable(s string) string {
 	s = s[:min(len(s), maxLoggable)]
 	for i := range len(s) {

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// origin is where a request came from: the peer on the connection, and the
-// client that it acts for.
+// origin says where a request came from: the peer on the connection and the client
+// that it acts for.
 type origin struct {
 	peer    string
 	trusted bool
 	client  netip.Addr
-	chain   string // what a trusted peer tells of those before it, as far as it can be read
+	chain   string // the addresses that a trusted peer reports, as far as they can be read
 }
 
 func (rd *Reader) originOf(r *http.Request) origin {
@@ -26,8 +26,8 @@ func (rd *Reader) originOf(r *http.Request) origin {
 	return from
 }
 
-// peerOf parses host:port. The text is a part of remote where that is in the
-// usual form already.
+// peerOf parses host:port. The text is a substring of remote if that is in the usual
+// form.
 func peerOf(remote string) (netip.Addr, string) {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -51,10 +51,10 @@ func (rd *Reader) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// follow goes along X-Forwarded-For from its right end, where the nearest proxy
-// wrote. The first address that is not a trusted proxy's is the client. The chain
-// goes on behind it, but ends at what is not an address: nothing to the left of that
-// can be vouched for.
+// follow reads X-Forwarded-For from right to left, starting with the nearest proxy.
+// The first address that is not a trusted proxy is the client. The chain continues
+// beyond it but ends at an element that is not an address: nothing to its left can be
+// trusted.
 func (rd *Reader) follow(from *origin, lines []string) {
 	var hops []string
 	known, asWritten := false, true
@@ -89,10 +89,9 @@ func joinBackward(hops []string) string {
 	return strings.Join(hops, ", ")
 }
 
-// parseHop parses one entry of X-Forwarded-For, and returns its address as it is
-// written there, too. Some proxies write a port behind it, an IPv6 address then being
-// in brackets; it is left out. A zone means nothing to anyone but the host that wrote
-// it, so it is not taken.
+// parseHop parses one entry of X-Forwarded-For. It also returns the address as
+// written. Some proxies append a port, with an IPv6 address in brackets; parseHop drops
+// it. It refuses a zone, which means nothing outside the host that wrote it.
 func parseHop(entry string) (addr netip.Addr, text string, ok bool) {
 	text = strings.Trim(entry, " \t")
 	if inner, bracketed := strings.CutPrefix(text, "["); bracketed {
@@ -114,14 +113,14 @@ func parseHop(entry string) (addr netip.Addr, text string, ok bool) {
 	return addr.Unmap(), text, err == nil
 }
 
-// isPort takes a colon and a port number.
+// isPort reports whether s is a colon and a port number.
 func isPort(s string) bool {
 	digits, ok := strings.CutPrefix(s, ":")
 	_, err := strconv.ParseUint(digits, 10, 16)
 	return ok && err == nil && consistsOf(digits, &digitBytes)
 }
 
-// cutLast slices s around its last separator. Without one, all is after.
+// cutLast splits s at its last separator. Without one, after is all of s.
 func cutLast(s string, separator byte) (before, after string, found bool) {
 	i := strings.LastIndexByte(s, separator)
 	if i < 0 {
@@ -130,9 +129,8 @@ func cutLast(s string, separator byte) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// forwarded builds the fields for the backend. What the client wrote into them
-// counts only if the peer is trusted, and host and scheme only if they are
-// well formed.
+// forwarded builds the fields for the backend. It uses those of the request only if
+// the peer is trusted, and host and scheme only if they are well formed.
 func (from origin) forwarded(r *http.Request) Forwarded {
 	f := Forwarded{For: from.peer, Host: r.Host, Proto: "http"}
 	if r.TLS != nil {
@@ -153,8 +151,8 @@ func (from origin) forwarded(r *http.Request) Forwarded {
 	return f
 }
 
-// unmapPrefix turns a prefix of IPv4-mapped IPv6 addresses into the IPv4 one:
-// the addresses that it is compared with are unmapped.
+// unmapPrefix turns a prefix of IPv4-mapped IPv6 addresses into the IPv4 prefix,
+// because the addresses it is compared with are unmapped.
 func unmapPrefix(prefix netip.Prefix) netip.Prefix {
 	const mapped = 96
 	if prefix.Addr().Is4In6() && prefix.Bits() >= mapped {

@@ -14,12 +14,12 @@ import (
 	"github.com/tykctl/tykctl/internal/httpsyntax"
 )
 
-// checkHost requires a host that can be read in one way. HTTP/2 servers leave
-// a Host field in the header beside the :authority that became r.Host.
+// checkHost requires an unambiguous host. An HTTP/2 server leaves a Host field in the
+// header beside the :authority that became r.Host.
 func checkHost(r *http.Request) error {
 	for _, host := range r.Header["Host"] {
 		if host != r.Host {
-			return fmt.Errorf("%w: the Host field differs from the :authority", ErrHeader)
+			return fmt.Errorf("%w: the Host header differs from :authority", ErrHeader)
 		}
 	}
 	if fault := hostFault(r.Host); fault != "" {
@@ -28,12 +28,12 @@ func checkHost(r *http.Request) error {
 	return nil
 }
 
-// hostFault takes a name, an IPv4 address or an IPv6 address in brackets, with
-// or without a port. User information is refused, and so is what RFC 3986 lets
-// a registered name hold but no DNS name does.
+// hostFault accepts a name, an IPv4 address or an IPv6 address in brackets, with or
+// without a port. It refuses user information, and characters that RFC 3986 allows in a
+// registered name but DNS does not.
 func hostFault(host string) string {
 	if host == "" {
-		return "the request names no host"
+		return "the request has no host"
 	}
 	name, port, hasPort := host, "", false
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
@@ -58,9 +58,9 @@ func isIPv6Literal(s string) bool {
 	return err == nil && addr.Is6() && addr.Zone() == ""
 }
 
-// readFields checks and measures every field, and removes those that must not
-// pass. A header too large comes before a malformed one, so that the answer
-// does not hang on the order in which a map is walked.
+// readFields checks and measures every field, and removes those that must not pass.
+// It reports a header that is too large before a malformed one, so that the response
+// does not depend on the order of a map.
 func readFields(r *http.Request) error {
 	count, size, fault := 1, len("Host")+len(r.Host), ""
 	for name, values := range r.Header {
@@ -68,7 +68,7 @@ func readFields(r *http.Request) error {
 		for _, value := range values {
 			size += len(name) + len(value)
 			if fault == "" && !httpguts.ValidHeaderFieldValue(value) {
-				fault = "a header field holds a control character"
+				fault = "a header value contains a control character"
 			}
 		}
 		if fault == "" {
@@ -80,64 +80,64 @@ func readFields(r *http.Request) error {
 	}
 	switch {
 	case count > maxFields:
-		return fmt.Errorf("%w: at most %d fields are taken", ErrHeadersTooLarge, maxFields)
+		return fmt.Errorf("%w: the limit is %d fields", ErrHeadersTooLarge, maxFields)
 	case size > maxFieldBytes:
-		return fmt.Errorf("%w: at most %d bytes are taken", ErrHeadersTooLarge, maxFieldBytes)
+		return fmt.Errorf("%w: the limit is %d bytes", ErrHeadersTooLarge, maxFieldBytes)
 	case fault != "":
 		return fmt.Errorf("%w: %s", ErrHeader, fault)
 	}
 	limitUpgrade(r)
 	if te := r.Header["Te"]; len(te) != 1 || !equalFold(te[0], "trailers") {
-		delete(r.Header, "Te") // only that is for the backend, and gRPC servers ask for it
+		delete(r.Header, "Te") // only that goes to the backend; gRPC servers require it
 	}
 	return nil
 }
 
-// nameFault refuses underscores because CGI and its heirs read them and
-// hyphens alike: X_Forwarded_For would pass for the field that we write.
+// nameFault refuses underscores because CGI and its successors treat them like
+// hyphens: X_Forwarded_For would pass for the field that the gateway writes.
 func nameFault(name string) string {
 	switch {
 	case !isToken(name):
-		return "a header field's name is not a token"
+		return "a header name is empty or contains an invalid character"
 	case strings.Contains(name, "_"):
-		return "a header field's name holds an underscore"
+		return "a header name contains an underscore"
 	case httpsyntax.Disguised(name):
-		return "a header field's name could be taken for Content-Length or Transfer-Encoding"
+		return "a header name could be mistaken for Content-Length or Transfer-Encoding"
 	}
 	return ""
 }
 
-// checkLength holds a request over HTTP/2 to its Content-Length. net/http's server
-// takes that from the first of several, ignores it if it is not a number, and does not
-// look at it if there is no body; a body that is too long it refuses itself.
+// checkLength checks the Content-Length of a request over HTTP/2. net/http's server
+// uses the first of several, ignores one that is not a number, and does not check it
+// without a body; it refuses a body that is too long itself.
 func checkLength(r *http.Request) error {
 	lengths := r.Header["Content-Length"]
 	if r.ProtoMajor != 2 || lengths == nil {
 		return nil
 	}
 	if len(lengths) > 1 {
-		return fmt.Errorf("%w: there is more than one Content-Length field", ErrLength)
+		return fmt.Errorf("%w: there is more than one Content-Length header", ErrLength)
 	}
 	n, err := strconv.ParseInt(lengths[0], 10, 64)
 	if err != nil || !consistsOf(lengths[0], &digitBytes) || n != r.ContentLength {
-		return fmt.Errorf("%w: the Content-Length is not that of the body", ErrLength)
+		return fmt.Errorf("%w: the Content-Length does not match the body", ErrLength)
 	}
 	return nil
 }
 
-// The fields in which a client has no say, in Go's canonical form. SECURITY.md lists
-// the overrides.
+// The fields that a client must not set, in Go's canonical form. SECURITY.md lists the
+// overrides.
 var (
-	overrides = []string{ // of method, target or host: no one must honour them
+	overrides = []string{ // of method, target or host: nobody must honour them
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Http-Path-Override",
 		"X-Original-Method", "X-Original-Url", "X-Original-Uri", "X-Original-Host", "Original-Url",
 		"X-Rewrite-Url", "X-Rewrite-Uri", "X-Override-Url",
 	}
 	ours = newNameSet(overrides,
-		"Forwarded", "X-Real-Ip", "X-Request-Id", // which the gateway writes itself
-		"X-Api-Key-Hash",                    // what we tell a proxy that asks at /auth, and it the backend
-		"Proxy",                             // which CGI programs take for HTTP_PROXY
-		"Host", "Http2-Settings", "Trailer") // whose purpose ends at this hop
+		"Forwarded", "X-Real-Ip", "X-Request-Id", // the gateway writes these itself
+		"X-Api-Key-Hash",                    // the gateway's response at /auth, which the proxy passes to the backend
+		"Proxy",                             // CGI programs read it as HTTP_PROXY
+		"Host", "Http2-Settings", "Trailer") // for this hop only
 )
 
 func newNameSet(overrides []string, others ...string) map[string]bool {
@@ -148,9 +148,9 @@ func newNameSet(overrides []string, others ...string) map[string]bool {
 	return set
 }
 
-// isOurs reports whether a client has no say in a field. A name with anything else
-// in the place of a hyphen counts, too: CGI and its heirs make the same variable of
-// X.Forwarded.For and X-Forwarded-For.
+// isOurs reports whether a client must not set a field. A name with another character
+// in place of a hyphen counts, too: CGI and its successors turn X.Forwarded.For and
+// X-Forwarded-For into the same variable.
 func isOurs(name string) bool {
 	if !consistsOf(name, &hyphenatedBytes) {
 		b := []byte(name)
@@ -164,13 +164,13 @@ func isOurs(name string) bool {
 	return ours[name] || strings.HasPrefix(name, "X-Forwarded")
 }
 
-// limitUpgrade leaves an upgrade to WebSocket, RFC 6455, 4.1, and removes any
-// other, with the mention of it in Connection. An upgrade to h2c would let a
-// client speak to the backend past the gateway.
+// limitUpgrade keeps an upgrade to WebSocket (RFC 6455, 4.1) and removes any other,
+// together with its option in Connection. An upgrade to h2c would let a client bypass
+// the gateway.
 func limitUpgrade(r *http.Request) {
 	header := r.Header
 	protocols, found := header["Upgrade"]
-	may := r.Method == http.MethodGet && r.ContentLength == 0 // a body would pass for what the tunnel carries
+	may := r.Method == http.MethodGet && r.ContentLength == 0 // a body could pass for the tunnel's first frames
 	if !found || may && len(protocols) == 1 && equalFold(protocols[0], "websocket") {
 		return
 	}
@@ -191,13 +191,13 @@ func limitUpgrade(r *http.Request) {
 	header["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
-// checkTrailers refuses a body that is to be followed by fields which may not come
-// there: a backend that takes them for header fields would believe them, and they
-// come too late for this hop to act on them.
+// checkTrailers refuses a request that announces trailers which may not be trailers.
+// A backend that merges them into the header would believe them, and they come too late
+// for the gateway to act on them.
 func checkTrailers(r *http.Request) error {
 	for name := range r.Trailer {
 		if fault := nameFault(name); fault != "" {
-			return fmt.Errorf("%w: the Trailer field announces a name that is not valid: %s", ErrMalformed, fault)
+			return fmt.Errorf("%w: the Trailer header announces an invalid name: %s", ErrMalformed, fault)
 		}
 		if !mayTrail(name) {
 			return fmt.Errorf("%w: %s may not be a trailer", ErrMalformed, name)
@@ -206,9 +206,9 @@ func checkTrailers(r *http.Request) error {
 	return nil
 }
 
-// mayTrail keeps out of trailers what has to be known before a body is read (RFC
-// 9110, 6.5.1): framing, routing, authentication, request modifiers, the content's
-// format; and the fields in which a client has no say at all.
+// mayTrail excludes from trailers what must be known before the body is read (RFC
+// 9110, 6.5.1): framing, routing, authentication, request modifiers and content format;
+// and the fields that a client must not set at all.
 func mayTrail(name string) bool {
 	switch name {
 	case "Cookie", "Set-Cookie", "Upgrade":

@@ -8,13 +8,13 @@ import (
 
 const subprotocols = "Sec-Websocket-Protocol"
 
-// bearerFromSubprotocol takes the credential from the subprotocols of a WebSocket's
-// handshake (RFC 6455, section 4.1), for scripts in browsers can set no other field
-// of it: the one that follows the configured word. Both are removed from the header, so
-// that the backend sees only what the client wants to speak.
+// bearerFromSubprotocol takes the credential from the subprotocols of a WebSocket
+// handshake (RFC 6455, section 4.1), because a script in a browser can set no other
+// field. The credential follows the configured word. Both are removed from the header,
+// so that the backend sees only the client's real subprotocols.
 //
-// err is what reading the Authorization field came to; it stands when the word is not
-// there. A credential in both places is refused: they might differ.
+// err is the result of reading the Authorization field; it is returned if the word is
+// missing. A credential in both places is refused, because they might differ.
 func (rd *Reader) bearerFromSubprotocol(header http.Header, req *Request, err error) error {
 	var token string
 	var rest []string
@@ -38,7 +38,7 @@ func (rd *Reader) bearerFromSubprotocol(header http.Header, req *Request, err er
 	case !found:
 		return err
 	case len(header["Authorization"]) > 0:
-		return fmt.Errorf("%w: a token is in the Authorization field and among the subprotocols; send it in one of them", ErrMalformed)
+		return fmt.Errorf("%w: both the Authorization header and the subprotocols hold a token; send only one", ErrMalformed)
 	case awaited:
 		return fmt.Errorf("%w: no token follows the subprotocol %s", ErrBadToken, rd.subprotocol)
 	}

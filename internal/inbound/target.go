@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// splitTarget divides a request target in origin form, RFC 9112, 3.2.1, into
-// the raw path and the raw query with its question mark. The other forms, and
-// every path that some backend could read as a different one, are refused.
+// splitTarget splits a request target in origin form (RFC 9112, 3.2.1) into the raw
+// path and the raw query with its question mark. It refuses the other forms, and every
+// path that some backend could read as a different one.
 func splitTarget(target string) (path, query string, err error) {
 	if len(target) > maxTarget {
-		return "", "", fmt.Errorf("%w: at most %d bytes are taken", ErrTargetTooLong, maxTarget)
+		return "", "", fmt.Errorf("%w: the limit is %d bytes", ErrTargetTooLong, maxTarget)
 	}
 	if !strings.HasPrefix(target, "/") {
 		return "", "", fmt.Errorf("%w: the target does not start with a slash", ErrMalformed)
@@ -30,8 +30,8 @@ func splitTarget(target string) (path, query string, err error) {
 	return path, query, nil
 }
 
-// loggablePath leaves out a query, which may hold secrets, and any target that
-// is not a path: an absolute one may hold a password.
+// loggablePath leaves out the query, which may contain secrets, and any target that is
+// not a path: an absolute one may contain a password.
 func loggablePath(target string) string {
 	if !strings.HasPrefix(target, "/") {
 		return ""
@@ -43,7 +43,7 @@ func loggablePath(target string) string {
 	return path
 }
 
-// pathByte is what a byte of the path calls for.
+// pathByte is the class of a byte in a path.
 type pathByte uint8
 
 const (
@@ -62,8 +62,8 @@ var pathBytes = func() (table [256]pathByte) {
 	return table
 }()
 
-// pathFault says in a clause what is wrong with a path that starts with a
-// slash. It returns "" for a good one, as all the fault functions do.
+// pathFault says in a clause what is wrong with a path that starts with a slash. Like
+// all fault functions it returns "" if nothing is.
 func pathFault(path string) string {
 	for i := 0; i < len(path); {
 		fault, length := "", 1
@@ -84,19 +84,19 @@ func pathFault(path string) string {
 	return ""
 }
 
-// segmentFault looks at the start of the segment that rest begins with. Only
-// the path's last segment may be empty.
+// segmentFault checks the start of rest's first segment. Only the path's last segment
+// may be empty.
 func segmentFault(rest string) string {
 	if rest == "" {
 		return ""
 	}
 	switch rest[0] {
 	case '/':
-		return "the path holds an empty segment"
+		return "the path contains an empty segment"
 	case '.':
 		rest = strings.TrimPrefix(rest[1:], ".")
 		if rest == "" || rest[0] == '/' {
-			return "the path holds a dot segment"
+			return "the path contains a dot segment"
 		}
 	}
 	return ""
@@ -105,22 +105,22 @@ func segmentFault(rest string) string {
 func forbiddenFault(c byte) string {
 	switch c {
 	case '\\':
-		return "the path holds a backslash"
+		return "the path contains a backslash"
 	case ';':
-		return "the path holds a semicolon"
+		return "the path contains a semicolon"
 	case '#':
-		return "the target holds a fragment"
+		return "the target contains a fragment"
 	}
-	return "the path holds a blank, a control character or a byte outside ASCII"
+	return "the path contains a space, a control character or a non-ASCII byte"
 }
 
-// escapeFault looks at the percent-encoded character that s begins with, and
-// returns its length. Bytes over 0x7f must together be one character in UTF-8.
+// escapeFault checks the percent-encoded character that s starts with, and returns its
+// length. Bytes over 0x7f must form one UTF-8 character.
 func escapeFault(s string) (length int, fault string) {
 	first, ok := unescape(s)
 	switch {
 	case !ok:
-		return 0, "the path holds a percent sign without two hexadecimal digits"
+		return 0, "the path contains a percent sign without two hexadecimal digits"
 	case first < utf8.RuneSelf:
 		return 3, byteFault(first)
 	}
@@ -133,31 +133,31 @@ func escapeFault(s string) (length int, fault string) {
 			return 3 * size, ""
 		}
 	}
-	return 0, "the path holds percent-encoded bytes that are not UTF-8"
+	return 0, "the path contains percent-encoded bytes that are not UTF-8"
 }
 
-// byteFault refuses what changes the meaning of a path when it is decoded
-// early or twice, and what is equivalent to the character itself, RFC 3986, 6.2.2.2:
-// a route that is matched byte by byte would not see that /%61dmin is /admin.
+// byteFault refuses an encoded character that changes a path's meaning when it is
+// decoded early or twice, and one that is equivalent to the plain character (RFC 3986,
+// 6.2.2.2): byte-by-byte route matching would not see that /%61dmin is /admin.
 func byteFault(c byte) string {
 	switch c {
 	case '-', '_', '~':
 		return unreservedFault
 	case '.', '/', '\\', '%', '#', '?', ';':
-		return "the path holds an encoded dot, slash, backslash, percent sign, hash, question mark or semicolon"
+		return "the path contains an encoded dot, slash, backslash, percent sign, hash, question mark or semicolon"
 	}
 	switch {
 	case c < ' ' || c == 0x7f:
-		return "the path holds an encoded control character"
+		return "the path contains an encoded control character"
 	case alphanumericBytes[c]:
 		return unreservedFault
 	}
 	return ""
 }
 
-const unreservedFault = "the path holds an encoded letter, digit, hyphen, underscore or tilde: send it as it is"
+const unreservedFault = "the path contains an encoded letter, digit, hyphen, underscore or tilde: send it unencoded"
 
-// unescape decodes the %XX that s begins with.
+// unescape decodes the %XX that s starts with.
 func unescape(s string) (c byte, ok bool) {
 	if len(s) < 3 || s[0] != '%' {
 		return 0, false
@@ -180,14 +180,14 @@ var hexDigits = func() (table [256]byte) {
 	return table
 }()
 
-// queryFault passes everything but what cannot stand on a request line.
+// queryFault accepts everything that a request line may contain.
 func queryFault(query string) string {
 	for i := range len(query) {
 		switch c := query[i]; {
 		case c <= ' ', c == 0x7f:
-			return "the query holds a blank or a control character"
+			return "the query contains a space or a control character"
 		case c == '#':
-			return "the target holds a fragment"
+			return "the target contains a fragment"
 		}
 	}
 	return ""

@@ -1,5 +1,5 @@
-// Package jsonobject takes JSON objects apart and changes single members of
-// them, with every other byte left as its writer left it.
+// Package jsonobject splits JSON objects into members, and changes single members
+// without touching any other byte.
 package jsonobject
 
 import (
@@ -12,15 +12,14 @@ import (
 // ErrNoObject means that a text is not one JSON object.
 var ErrNoObject = errors.New("not a JSON object")
 
-// Member is a member of an object, with its value as it is written.
+// Member is a member of an object, with its value as written.
 type Member struct {
 	Name  string
 	Value json.RawMessage
 	end   int // of the value in the object's text
 }
 
-// Members lists the members of the object that text is, in their order,
-// repeated ones too.
+// Members lists the members of the object in text, in order, including repeated ones.
 func Members(text string) ([]Member, error) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	if first, err := dec.Token(); err != nil || first != json.Delim('{') || !json.Valid([]byte(text)) {
@@ -42,9 +41,9 @@ func Members(text string) ([]Member, error) {
 	return list, nil
 }
 
-// Merge puts the members of the object change into the object text. A member
-// that is there has its value replaced in place, wherever its name stands and in
-// whatever case, since encoding/json reads it so; others are put at the end.
+// Merge puts the members of the object change into the object text. It replaces the value
+// of an existing member in place, wherever its name occurs and in any letter case, because
+// encoding/json reads it so. It appends other members at the end.
 func Merge(text, change string) (string, error) {
 	changes, err := Members(change)
 	if err != nil {

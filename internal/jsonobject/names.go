@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// ErrNames means that readers of an object may disagree about which of its members
-// counts (RFC 7493, 2.3).
+// ErrNames means that readers of an object may disagree about which member counts (RFC
+// 7493, 2.3).
 var ErrNames = errors.New("ambiguous names")
 
-// CheckNames refuses an object in which a name stands twice, or one that differs
-// from a known name in the case of its letters alone. The text must be a valid JSON
-// object; members of members are not looked at.
+// CheckNames refuses an object with a repeated name, or with a name that differs from a
+// known one only in letter case. The text must be a valid JSON object. Nested objects are
+// not checked.
 func CheckNames(text string, known []string) error {
 	seen := map[string]struct{}{}
 	for name := range names(text) {
 		if _, twice := seen[name]; twice {
-			return fmt.Errorf("%w: %.40q stands twice", ErrNames, name)
+			return fmt.Errorf("%w: %.40q appears twice", ErrNames, name)
 		}
 		seen[name] = struct{}{}
 		if slices.Contains(known, name) {
@@ -28,7 +28,7 @@ func CheckNames(text string, known []string) error {
 		}
 		for _, k := range known {
 			if strings.EqualFold(name, k) {
-				return fmt.Errorf("%w: %.40q is written %q", ErrNames, name, k)
+				return fmt.Errorf("%w: %.40q must be written %q", ErrNames, name, k)
 			}
 		}
 	}

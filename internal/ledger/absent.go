@@ -1,6 +1,10 @@
 package ledger
 
-import "time"
+import (
+	"time"
+
+	"github.com/tykctl/tykctl/pkg/boundedmap"
+)
 
 const (
 	// absentFor is how long it is remembered, from the moment of asking, that a key
@@ -25,19 +29,19 @@ type absence struct {
 // A key that is asked for now and then is not remembered, so that a record counts from
 // the request that follows its creation; after a flood, within a second.
 type absent struct {
-	table *table[absence]
+	table *boundedmap.Map[absence]
 	now   func() time.Time
 }
 
 // refuses reports whether a key is known to have no record.
 func (a *absent) refuses(apiKey string) bool {
-	seen := a.table.get(apiKey)
+	seen := a.table.Get(apiKey)
 	return seen.times >= absentAfter && a.now().Sub(seen.asked) < absentFor
 }
 
 // note takes in that Redis, asked at asked, held no record of a key.
 func (a *absent) note(apiKey string, asked time.Time) {
-	seen := a.table.get(apiKey)
+	seen := a.table.Get(apiKey)
 	if asked.Sub(seen.asked) > 2*absentFor { // a flood goes on when the memory has just ended
 		seen.times = 0
 	}
@@ -45,12 +49,8 @@ func (a *absent) note(apiKey string, asked time.Time) {
 		seen.asked = asked
 	}
 	seen.times++
-	a.table.put(apiKey, seen)
+	a.table.Put(apiKey, seen)
 }
 
 // forget lets the next request be put to Redis.
-func (a *absent) forget(apiKey string) {
-	if a.table.get(apiKey).times > 0 {
-		a.table.drop(apiKey)
-	}
-}
+func (a *absent) forget(apiKey string) { a.table.Delete(apiKey) }

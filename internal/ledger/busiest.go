@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
@@ -14,27 +15,37 @@ import (
 // Standing is a key and how it stands under its limit.
 type Standing struct {
 	APIKey string
+	Label  string // of its record
 	ratelimit.Usage
 	Problem error // an ErrCounter: what counts for the key cannot be read, and Usage is zero
 }
 
-// Busiest returns the n keys that are nearest their limits now, nearest first.
-// Keys that have asked for nothing in their window are not among them, nor those
-// whose record cannot be used. Behind them come at most n keys with a Problem.
-//
-// It goes by the records, so that it holds for every algorithm. Cost: a walk over
-// Redis' names, and for each page of them two round trips, for the records and for
-// the usage of their keys. Memory is for n keys and two pages. Redis goes on serving.
+// Order is what a list of keys is sorted by.
+type Order func(a, b Standing) int
+
+// Busiest is [Ledger.Top] by [NearLimit].
 func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
-	top := ranking{size: n}
+	return l.Top(ctx, n, NearLimit)
+}
+
+// Top returns the first n keys in this order. It leaves out keys that asked for
+// nothing in their window, and those whose record cannot be used. Behind the n come
+// at most n keys with a Problem.
+//
+// It starts from the records, so it works for every algorithm. Cost: a walk over
+// Redis's names, and two round trips for each page of them, for the records and for
+// the usage of their keys. Memory is for n keys and two pages. Redis keeps serving.
+func (l *Ledger) Top(ctx context.Context, n int, by Order) ([]Standing, error) {
+	top := ranking{size: n, order: by}
 	var broken []Standing
 	var usage sync.WaitGroup // of a page, asked for while the next one is read
 	var failed error
 	err := l.walk(ctx, "", func(apiKeys []string) error {
-		page := make([]redislimit.Subject, 0, len(apiKeys))
+		page, labels := make([]redislimit.Subject, 0, len(apiKeys)), make([]string, 0, len(apiKeys))
 		err := l.lookup(ctx, apiKeys, func(e Entry) error {
 			if e.Record != nil {
 				page = append(page, redislimit.Subject{Key: e.APIKey, Limit: e.Record.Limit})
+				labels = append(labels, e.Record.Label)
 			}
 			return nil
 		})
@@ -48,7 +59,8 @@ func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 		usage.Go(func() {
 			var standings []Standing
 			standings, failed = l.standings(ctx, page)
-			for _, s := range standings {
+			for i, s := range standings {
+				s.Label = labels[i]
 				if s.Problem == nil {
 					top.enter(s)
 				} else if len(broken) < n && !slices.ContainsFunc(broken, s.isKeyOf) { // the walk may come by twice
@@ -89,8 +101,9 @@ func (l *Ledger) standings(ctx context.Context, page []redislimit.Subject) ([]St
 
 // ranking holds the first size of what enters, in order.
 type ranking struct {
-	size int
-	list []Standing
+	size  int
+	order Order
+	list  []Standing
 }
 
 func (r *ranking) enter(s Standing) {
@@ -99,22 +112,43 @@ func (r *ranking) enter(s Standing) {
 	}
 	// The walk may come by twice.
 	r.list = slices.DeleteFunc(r.list, func(held Standing) bool { return held.APIKey == s.APIKey })
-	i, _ := slices.BinarySearchFunc(r.list, s, nearer)
+	i, _ := slices.BinarySearchFunc(r.list, s, r.order)
 	r.list = slices.Insert(r.list, i, s)
 	r.list = r.list[:min(len(r.list), r.size)]
 }
 
-// nearer orders by what is left of the whole, then by what was refused. Keys are
-// unlike one another, so no two standings are equal.
-func nearer(a, b Standing) int {
+// NearLimit puts the keys first that have the least left of the whole, and of these
+// the most refused.
+func NearLimit(a, b Standing) int {
 	return cmp.Or(
 		cmp.Compare(a.left(), b.left()),
 		cmp.Compare(b.Refused, a.Refused),
-		cmp.Compare(a.APIKey, b.APIKey),
+		cmp.Compare(a.APIKey, b.APIKey), // keys differ, so no two standings are equal
 	)
+}
+
+// MostRefused puts the keys first that were refused most often.
+func MostRefused(a, b Standing) int {
+	return cmp.Or(cmp.Compare(b.Refused, a.Refused), NearLimit(a, b))
+}
+
+// FastestRate puts the keys first with the highest [Standing.Rate].
+func FastestRate(a, b Standing) int {
+	return cmp.Or(cmp.Compare(b.Rate(), a.Rate()), NearLimit(a, b))
 }
 
 // left is the part of its permits that a key still has, from 0 to 1.
 func (s Standing) left() float64 {
 	return float64(s.Remaining) / float64(max(s.Used+s.Remaining, 1))
+}
+
+// Rate is how many requests a second the key has made of late, refused ones
+// included: since its fixed window began, or else over one window. With a bucket,
+// permits that came back since are not in it.
+func (s Standing) Rate() float64 {
+	span := s.Limit.Window
+	if s.Limit.Algorithm == "" || s.Limit.Algorithm == ratelimit.FixedWindow {
+		span -= s.Reset
+	}
+	return float64(s.Used+s.Refused) / max(span, time.Second).Seconds()
 }

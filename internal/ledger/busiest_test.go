@@ -80,7 +80,7 @@ func TestBusiest(t *testing.T) {
 
 // TestRankingHoldsAKeyOnce holds for a walk that comes by a key twice.
 func TestRankingHoldsAKeyOnce(t *testing.T) {
-	r := ranking{size: 2}
+	r := ranking{size: 2, order: NearLimit}
 	enter := func(key string, used int64) {
 		s := Standing{APIKey: key}
 		s.Used, s.Remaining = used, 10-used

@@ -10,11 +10,15 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/tykctl/tykctl/internal/tlsfiles"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 // maxDial bounds opening a connection; a request's own budget cuts it shorter.
 const maxDial = 500 * time.Millisecond
+
+// alertWait is how long a closed connection is asked for the reason. It is there already.
+const alertWait = time.Millisecond
 
 // keepAlive is how often an idle connection is tried by the system.
 const keepAlive = 5 * time.Minute
@@ -130,6 +134,26 @@ func dialTLS(configOf func(host string) *tls.Config) func(context.Context, strin
 			return nil, err
 		}
 		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: maxDial}, Config: configOf(host)}
-		return d.DialContext(ctx, network, addr)
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return secureConn{conn}, nil
 	}
+}
+
+// A secureConn is a connection over TLS. A server that does not accept the client's
+// certificate says so only after the handshake (RFC 8446, 4.4.2.4) and closes the
+// connection, so that the client may notice when it writes. The alert says why.
+type secureConn struct{ net.Conn }
+
+func (c secureConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		_ = c.SetReadDeadline(time.Now().Add(alertWait))
+		if _, alert := c.Read(make([]byte, 1)); tlsfiles.IsFault(alert) {
+			err = alert
+		}
+	}
+	return n, err
 }

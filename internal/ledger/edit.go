@@ -1,14 +1,17 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/jsonobject"
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 // Change is what an operator changes of a record. What is nil stays as it is.
@@ -64,7 +67,7 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		}
 		rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
 		if err != nil {
-			return e, fmt.Errorf("nothing was changed: after that %w", err)
+			return e, fmt.Errorf("not changed: the result would be invalid: %w", err)
 		}
 		if err := checkSize(raw, c.Label); err != nil {
 			return e, fmt.Errorf("not changed: %w", err)
@@ -81,7 +84,7 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 			return e, nil
 		}
 	}
-	return Entry{}, fmt.Errorf("others changed the key's record %d times meanwhile: try again", attempts)
+	return Entry{}, fmt.Errorf("not changed: others changed the key's record %d times meanwhile; try again", attempts)
 }
 
 func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duration) (bool, error) {
@@ -99,17 +102,77 @@ func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duratio
 // Revoke deletes the record of a key, and reports whether there was one. Cost:
 // one round trip.
 func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
+	held := false
+	err := l.RevokeAll(ctx, []string{apiKey}, func(_ string, was bool) error {
+		held = was
+		return nil
+	})
+	return held, err
+}
+
+// revokeStep is how many keys are asked about in one round trip.
+const revokeStep = 1000
+
+// RevokeAll deletes the records of keys, and tells each in their order whether
+// there was one. It stops at the first error of each, which comes back as it is, and
+// at a fault of Redis: then each has heard of all that were deleted for certain.
+// Cost: one round trip for each thousand keys.
+func (l *Ledger) RevokeAll(ctx context.Context, apiKeys []string, each func(apiKey string, was bool) error) error {
+	for page := range slices.Chunk(apiKeys, revokeStep) {
+		if err := l.revokePage(ctx, page, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) revokePage(ctx context.Context, apiKeys []string, each func(string, bool) error) error {
 	ctx, cancel := l.budget(ctx)
 	defer cancel()
 	if err := l.find(ctx); err != nil {
-		return false, err
+		return err
 	}
 	start := l.now()
-	n, err := l.at().client.Del(ctx, l.recordKey(apiKey)).Result()
-	l.observe("revoke", start, err)
-	l.seen.drop(apiKey)
-	if err != nil {
-		return false, l.fault(apiKey, err)
+	at := l.at() // the names and the client belong together
+	pipe := at.client.Pipeline()
+	dels := make([]*redis.IntCmd, len(apiKeys))
+	for i, apiKey := range apiKeys {
+		dels[i] = pipe.Del(ctx, at.recordKey(apiKey))
 	}
-	return n > 0, nil
+	_, err := redislimit.Exec(ctx, pipe) // each command has its own error too
+	l.observe("revoke", start, err)
+	var failed error
+	for i, apiKey := range apiKeys {
+		l.seen.Delete(apiKey)
+		n, err := dels[i].Result()
+		if err != nil {
+			failed = cmp.Or(failed, l.fault(apiKey, err))
+			continue
+		}
+		if err := each(apiKey, n > 0); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// Held tells each, in their order, which of the keys have a record. Errors and
+// cost are as for [Ledger.RevokeAll].
+func (l *Ledger) Held(ctx context.Context, apiKeys []string, each func(apiKey string, is bool) error) error {
+	for page := range slices.Chunk(apiKeys, revokeStep) {
+		held := make(map[string]bool, len(page))
+		err := l.lookup(ctx, page, func(e Entry) error {
+			held[e.APIKey] = true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, apiKey := range page {
+			if err := each(apiKey, held[apiKey]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

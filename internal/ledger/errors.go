@@ -97,6 +97,9 @@ func Kind(err error) string {
 	if o, ok := errors.AsType[*outage](err); ok {
 		return o.kind
 	}
+	if errors.Is(err, ErrUnavailable) {
+		return kind(err)
+	}
 	return ""
 }
 

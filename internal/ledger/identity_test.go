@@ -4,12 +4,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
@@ -77,6 +79,22 @@ func TestCutRepliesNeverReachAnotherCaller(t *testing.T) {
 		count, err := client.Get(t.Context(), redislimit.Options{}.CounterKey(fmt.Sprint("key-", i), time.Unix(0, 0))).Int64()
 		if charged := count - int64(i*gap/2); err != nil || charged < taken[i].Load() {
 			t.Errorf("key %d: %d were charged, %v, and %d granted", i, charged, err, taken[i].Load())
+		}
+	}
+}
+
+func TestRecordsShareEqualRoutes(t *testing.T) {
+	l := Open(Options{Addrs: []string{"localhost:1"}, CacheSize: 16})
+	defer func() { _ = l.Close() }()
+	for _, patterns := range [][]string{{"/a", "/b"}, {"/a/b"}, {"/a1:/b"}, {"/a", "1:/b"}, {}} {
+		before := l.routes.Len()
+		for range 2 {
+			if got := l.shared(route.Compile(patterns)).Patterns(); !slices.Equal(got, patterns) {
+				t.Errorf("%q became %q", patterns, got)
+			}
+		}
+		if l.routes.Len() != before+1 {
+			t.Errorf("%q is not held once", patterns)
 		}
 	}
 }

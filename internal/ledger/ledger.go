@@ -26,6 +26,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/pkg/boundedmap"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
@@ -36,9 +37,9 @@ const attempts = 4
 // Ledger is safe for concurrent use.
 type Ledger struct {
 	opts   Options
-	seen   *table[*Record]
+	seen   *boundedmap.Map[*Record]
 	absent absent
-	routes *table[*route.Set]
+	routes *boundedmap.Map[*route.Set]
 	local  *local // nil unless Options.Local
 	now    func() time.Time
 	state  state
@@ -73,11 +74,11 @@ func Open(o Options) *Ledger {
 	}
 	l := &Ledger{
 		opts:    o,
-		seen:    newTable[*Record](o.CacheSize),
-		routes:  newTable[*route.Set](maxRoutes),
+		seen:    boundedmap.New[*Record](o.CacheSize),
+		routes:  boundedmap.New[*route.Set](maxRoutes),
 		now:     o.Now,
 		told:    newOnceEach(maxTold),
-		absent:  absent{newTable[absence](o.CacheSize), o.Now},
+		absent:  absent{boundedmap.New[absence](o.CacheSize), o.Now},
 		gripes:  gripes{now: o.Now, last: map[string]time.Time{}},
 		finding: make(chan struct{}, 1),
 	}
@@ -87,7 +88,7 @@ func Open(o Options) *Ledger {
 	if o.Local {
 		l.local = &local{
 			grace: o.Grace, instances: max(int64(o.Instances), 1), now: l.now,
-			seen: l.seen, heard: newTable[*heard](o.CacheSize), changed: l.alone,
+			seen: l.seen, heard: boundedmap.New[*heard](o.CacheSize), changed: l.alone,
 		}
 	}
 	return l
@@ -181,7 +182,7 @@ func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) err
 func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
 	begun := time.Now()
 	var live *Record
-	if rec := l.seen.get(apiKey); rec != nil && rec.tagged == (l.at().cluster != nil) {
+	if rec := l.seen.Get(apiKey); rec != nil && rec.tagged == (l.at().cluster != nil) {
 		// The limiter keeps to the time-out by itself, for less than a context costs.
 		permit, current, err := l.settle(ctx, apiKey, rec, l.authorise(rec, allow))
 		if current == nil && !wrongType(err) {
@@ -305,18 +306,18 @@ func (l *Ledger) exchanged(x redislimit.Exchange) {
 // learn takes in what Redis holds of a key now.
 func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
 	if !exists {
-		l.seen.drop(apiKey)
+		l.seen.Delete(apiKey)
 		return nil, ErrUnknown
 	}
 	rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
 	if err != nil {
-		l.seen.drop(apiKey)
+		l.seen.Delete(apiKey)
 		l.opts.Observe("record", 0, kind(err))
 		return nil, err
 	}
 	at := l.at()
 	rec.name, rec.tagged, rec.Routes = at.recordKey(apiKey), at.cluster != nil, l.shared(rec.Routes)
-	l.seen.put(apiKey, rec)
+	l.seen.Put(apiKey, rec)
 	return rec, nil
 }
 
@@ -330,10 +331,10 @@ func (l *Ledger) shared(s route.Set) route.Set {
 	for _, p := range s.Patterns() { // with their lengths, so that no two lists have one name
 		fmt.Fprintf(&name, "%d:%s", len(p), p)
 	}
-	if held := l.routes.get(name.String()); held != nil {
+	if held := l.routes.Get(name.String()); held != nil {
 		return *held
 	}
-	l.routes.put(name.String(), &s)
+	l.routes.Put(name.String(), &s)
 	return s
 }
 
@@ -341,7 +342,7 @@ func (l *Ledger) shared(s route.Set) route.Set {
 func (l *Ledger) fault(apiKey string, err error) error {
 	switch k := kind(err); k {
 	case "wrongtype": // the value under the key's name is not a string: the key's fault, not Redis's
-		l.seen.drop(apiKey)
+		l.seen.Delete(apiKey)
 		return fmt.Errorf("%w: it is no string in Redis", ErrRecord)
 	case "counter":
 		return fmt.Errorf("%w: %w", ErrCounter, err)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tykctl/tykctl/pkg/boundedmap"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -18,8 +19,8 @@ type local struct {
 	grace     time.Duration
 	instances int64
 	now       func() time.Time
-	seen      *table[*Record] // the ledger's
-	heard     *table[*heard]
+	seen      *boundedmap.Map[*Record] // the ledger's
+	heard     *boundedmap.Map[*heard]
 	changed   func(on bool) // called with the lock held, so in order
 
 	on   atomic.Bool
@@ -38,10 +39,10 @@ type heard struct {
 
 // settled takes in Redis's answer to a request that began at at.
 func (l *local) settled(apiKey string, left int64, at time.Time) {
-	h := l.heard.get(apiKey)
+	h := l.heard.Get(apiKey)
 	if h == nil {
 		h = &heard{}
-		l.heard.put(apiKey, h)
+		l.heard.Put(apiKey, h)
 	}
 	h.mu.Lock()
 	h.at, h.left, h.alone = at, left, false
@@ -52,7 +53,7 @@ func (l *local) settled(apiKey string, left int64, at time.Time) {
 // serve settles a request without Redis. It reports false for a key of which it
 // knows too little.
 func (l *local) serve(apiKey string, authorise func(*Record) error) (permit Permit, known bool, err error) {
-	h, rec := l.heard.get(apiKey), l.seen.get(apiKey)
+	h, rec := l.heard.Get(apiKey), l.seen.Get(apiKey)
 	if h == nil || rec == nil {
 		return Permit{}, false, nil
 	}

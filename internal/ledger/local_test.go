@@ -7,19 +7,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/pkg/boundedmap"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 func newLocal(clock *handClock, instances int64, told *[]bool) *local {
 	return &local{
 		grace: 30 * time.Second, instances: instances, now: clock.now,
-		seen: newTable[*Record](100), heard: newTable[*heard](100), changed: func(on bool) { *told = append(*told, on) },
+		seen: boundedmap.New[*Record](100), heard: boundedmap.New[*heard](100), changed: func(on bool) { *told = append(*told, on) },
 	}
 }
 
 // hears has Redis settle a request of the key k.
 func (l *local) hears(limit ratelimit.Limit, left int64, at time.Time) {
-	l.seen.put("k", &Record{Limit: limit})
+	l.seen.Put("k", &Record{Limit: limit})
 	l.settled("k", left, at)
 }
 
@@ -139,7 +140,7 @@ func TestLocalIsBounded(t *testing.T) {
 	for i := range 5000 {
 		l.settled(strconv.Itoa(i), 1, clock.now())
 	}
-	if n := l.heard.len(); n > 112 {
+	if n := l.heard.Len(); n > 112 {
 		t.Errorf("%d keys are remembered, want about 100", n)
 	}
 }

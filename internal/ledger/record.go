@@ -78,7 +78,7 @@ type stored struct {
 func decode(raw, apiKey string, open ratelimit.Limit) (*Record, error) {
 	var s stored
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
-		return nil, unreadable(err)
+		return nil, fmt.Errorf("%w: %s", ErrRecord, notJSON(err))
 	}
 	if err := jsonobject.CheckNames(raw, members); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
@@ -108,20 +108,6 @@ var members = func() (names []string) {
 	}
 	return names
 }()
-
-// unreadable says without words of Go what is wrong with a record.
-func unreadable(err error) error {
-	if _, is := errors.AsType[*json.SyntaxError](err); is {
-		return fmt.Errorf("%w: it is not JSON", ErrRecord)
-	}
-	if t, is := errors.AsType[*json.UnmarshalTypeError](err); is {
-		if t.Field == "" {
-			return fmt.Errorf("%w: it is no JSON object", ErrRecord)
-		}
-		return fmt.Errorf("%w: %s must not be a JSON %s", ErrRecord, t.Field, t.Value)
-	}
-	return fmt.Errorf("%w: %w", ErrRecord, err)
-}
 
 const (
 	// MaxLabel is how many characters of a label are written and shown.
@@ -156,6 +142,23 @@ func checkSize(raw string, label *string) error {
 	return nil
 }
 
+// notJSON says in plain words why a record could not be decoded.
+func notJSON(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "" {
+			return "it is not a JSON object, but: " + wrong.Value
+		}
+		return fmt.Sprintf("%s cannot be a %s", wrong.Field, wrong.Value)
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("not JSON from byte %d on", syntax.Offset)
+	}
+	if _, ok := errors.AsType[*time.ParseError](err); ok {
+		return "expires_at is not a time such as 2026-12-31T23:59:59Z"
+	}
+	return "a number has another form than 10 or 10.0" // all that is left, and without a type of its own
+}
+
 // limit takes from open what the record leaves open. Burst and delay belong to an
 // algorithm: a record that names one gets no others than its own.
 func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
@@ -180,7 +183,7 @@ func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 			continue
 		}
 		if *d.into, err = duration.Parse(d.text); err != nil {
-			return limit, fmt.Errorf("%w: %s: %w", ErrRecord, d.field, err)
+			return limit, fmt.Errorf("%w: %s %w", ErrRecord, d.field, err)
 		}
 	}
 	return limit, nil

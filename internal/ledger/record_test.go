@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -127,4 +128,26 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("the limit %+v was let in", rec.Limit)
 		}
 	})
+}
+
+// What is wrong with a record is said without the names of Go's types.
+func TestWrongRecordsArePlainlySaid(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"rate_limit":5,"window":30}`:          "window cannot be a number",
+		`{"rate_limit":5,"window":"30x"}`:       `window must be a duration such as 7d, 36h or 1d12h, not "30x"`,
+		`{"rate_limit":5,"allowed_routes":"/"}`: "allowed_routes cannot be a string",
+		`{"rate_limit":"x"`:                     "not JSON from byte 17 on",
+		`[]`:                                    "it is not a JSON object, but: array",
+		`{"rate_limit":5,"expires_at":"soon"}`:  "expires_at is not a time such as 2026-12-31T23:59:59Z",
+		`{"rate_limit":"many"}`:                 "a number has another form than 10 or 10.0",
+	} {
+		_, err := decode(raw, "some-api-key-0001", ratelimit.Limit{Window: time.Minute})
+		if got := fmt.Sprint(err); got != ErrRecord.Error()+": "+want {
+			t.Errorf("%s: %s, want %s", raw, got, want)
+		}
+	}
+	rec, err := decode(`{"rate_limit":5,"window":"30d"}`, "some-api-key-0001", ratelimit.Limit{Window: time.Minute})
+	if err != nil || rec.Limit.Window != 720*time.Hour {
+		t.Errorf("%+v, %v: days are a duration in records, too", rec, err)
+	}
 }

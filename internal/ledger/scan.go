@@ -126,3 +126,33 @@ func (l *Ledger) Keys(ctx context.Context, prefix string, atMost int) ([]string,
 
 // errEnough ends a walk early.
 var errEnough = errors.New("enough")
+
+// Hashed returns the api_keys that have a record and one of these hashes, by
+// hash (see [KeyHash]). Two keys may share a hash. progress, if not nil, gets the
+// number of keys seen so far. A context that ends is its own error. Cost: a walk
+// over all of Redis's names, and a SHA-256 for each key.
+func (l *Ledger) Hashed(ctx context.Context, hashes []string, progress func(seen int)) (map[string][]string, error) {
+	found := make(map[string][]string, len(hashes))
+	for _, hash := range hashes {
+		found[hash] = nil
+	}
+	seen := 0
+	err := l.walk(ctx, "", func(apiKeys []string) error {
+		for _, apiKey := range apiKeys {
+			hash := KeyHash(apiKey)
+			keys, wanted := found[hash]
+			if wanted && !slices.Contains(keys, apiKey) { // the walk may come by twice
+				found[hash] = append(keys, apiKey)
+			}
+		}
+		seen += len(apiKeys)
+		if progress != nil {
+			progress(seen)
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return found, err
+}

@@ -32,7 +32,7 @@ func TestSentinelWithAPassword(t *testing.T) {
 		{"the master's where another is wanted", other, "", "of-the-master", "mine", "noauth", "redis.sentinel_password"},
 		{"wrong user", user, "", "of-the-scout", "mine", "noauth", "redis.sentinel_username"},
 		{"unknown master", open1, "", "", "yours", "sentinel", "redis.master_name"},
-		{"away", "127.0.0.1:1", "", "", "mine", "connection", "no sentinel can be asked"},
+		{"away", "127.0.0.1:1", "", "", "mine", "connection", "no Sentinel can be asked"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := open(t, master, func(o *Options) {

@@ -1,7 +1,7 @@
 // Package problem writes refusals as application/problem+json (RFC 9457).
 //
-// It knows the shape of the answer and nothing of why one is given: which
-// error becomes which problem is decided in one table, in package gateway.
+// It knows the format and not the reasons: one table in package gateway decides
+// which error becomes which problem.
 package problem
 
 import (
@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// docs is where each code is explained; the code itself is the fragment.
+// docs is the page that explains each code; the code is the fragment.
 const docs = "https://github.com/tykctl/tykctl#"
 
-// maxInstance bounds how much of a refused target is repeated in the answer.
+// maxInstance limits how many bytes of a refused path the response repeats.
 const maxInstance = 256
 
-// Problem is one refusal as the client reads it. Its type is a link to the code's
-// explanation, and its title the status text of RFC 9110.
+// Problem is one refusal as the client reads it. Its type links to the explanation of
+// the code; its title is the status text of RFC 9110.
 type Problem struct {
 	Status    int
 	Code      string // letters and underscores
@@ -27,14 +27,13 @@ type Problem struct {
 	RequestID string
 }
 
-// New describes a refusal. The instance is the path that was asked for, cut to 256
-// bytes.
+// New describes a refusal. The instance is the requested path, cut to 256 bytes.
 func New(status int, code, detail, path, requestID string) Problem {
 	return Problem{status, code, detail, path[:min(len(path), maxInstance)], requestID}
 }
 
-// Write sends p with its status. Headers set on w beforehand are sent with it.
-// The answer must not be cached: the next request may well be let through.
+// Write sends p with its status, and with the header fields already set on w. It
+// forbids caching, because the next request may pass.
 func (p Problem) Write(w http.ResponseWriter) error {
 	body := p.appendJSON(make([]byte, 0, 512))
 	h := w.Header()
@@ -47,7 +46,7 @@ func (p Problem) Write(w http.ResponseWriter) error {
 	return err
 }
 
-// appendJSON appends p as JSON. Refusals may come in floods, so there is no reflection.
+// appendJSON appends p as JSON, without reflection: refusals may come in floods.
 func (p Problem) appendJSON(b []byte) []byte {
 	b = append(append(b, `{"type":"`+docs...), p.Code...)
 	b = append(append(b, `","title":"`...), http.StatusText(p.Status)...)
@@ -59,7 +58,7 @@ func (p Problem) appendJSON(b []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-// appendText appends s as a string of JSON.
+// appendText appends s as a JSON string.
 func appendText(b []byte, s string) []byte {
 	if strings.ContainsFunc(s, escaped) {
 		quoted, _ := json.Marshal(s) // a string always can be
@@ -68,7 +67,7 @@ func appendText(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
-// escaped reports whether r may not stand for itself. Those of HTML do not either.
+// escaped reports whether r must be escaped; the special characters of HTML are, too.
 func escaped(r rune) bool {
 	return r < ' ' || r > '~' || r == '"' || r == '\\' || r == '<' || r == '>' || r == '&'
 }

@@ -10,10 +10,9 @@ import (
 // ErrPattern is wrapped by every error of [Check].
 var ErrPattern = errors.New("route pattern")
 
-// Check reports what is wrong with a pattern, and what would be right. Beside
-// the syntax it refuses what no request can have, such as a dot segment or an
-// empty one: a pattern that never matches is a mistake. The error wraps
-// [ErrPattern].
+// Check says what is wrong with a pattern and how to correct it. Besides bad syntax it
+// refuses what the gateway accepts in no request, such as a dot segment or an empty one:
+// a pattern that never matches is a mistake. The error wraps [ErrPattern].
 func Check(pattern string) error {
 	if _, _, fault := parse(pattern); fault != "" {
 		return fmt.Errorf("%w %q: %s", ErrPattern, pattern, fault)
@@ -21,8 +20,8 @@ func Check(pattern string) error {
 	return nil
 }
 
-// parse takes a pattern apart. The method is "" when the pattern has none.
-// A fault is a sentence for people; method and path are then meaningless.
+// parse splits a pattern. The method is "" if the pattern has none. A fault is a sentence
+// for people; method and path are then meaningless.
 func parse(pattern string) (method, path, fault string) {
 	path = pattern
 	if !strings.HasPrefix(pattern, "/") {
@@ -41,10 +40,10 @@ func parse(pattern string) (method, path, fault string) {
 	return method, path, ""
 }
 
-// methodFault holds a method to an RFC 9110 token without lower-case letters.
+// methodFault requires a token (RFC 9110) without lower-case letters.
 func methodFault(method string) string {
 	if method == "" {
-		return "starts with a blank: write the path alone, or a method and one space before it"
+		return "must not start with a space: write the path alone, or put a method and one space before it"
 	}
 	for _, c := range []byte(method) {
 		switch {
@@ -52,7 +51,7 @@ func methodFault(method string) string {
 			return "the method must be in upper case, as in GET /users/*"
 		case 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
 		default:
-			return "the method is not a token: write one such as GET or POST"
+			return "the method contains an invalid character: write one such as GET or POST"
 		}
 	}
 	return ""
@@ -61,7 +60,7 @@ func methodFault(method string) string {
 func pathFault(path string) string {
 	switch {
 	case strings.HasPrefix(path, " "):
-		return "one space, not more, stands between the method and the path"
+		return "exactly one space must separate the method and the path"
 	case !strings.HasPrefix(path, "/"):
 		return "the path must start with /, as in GET /users/*"
 	}
@@ -91,9 +90,9 @@ func byteFault(path string) string {
 		case c == '#':
 			return "a fragment never reaches a server: leave it out, from the # on"
 		case c == ' ', c == '\t':
-			return "the path holds a blank: clients send one as %20, so write that"
+			return "the path contains a space: write %20, as clients send it"
 		case c == '\\', c == ';':
-			return "no request with a backslash or a semicolon in its path is let in: leave it out"
+			return "the gateway refuses paths with a backslash or a semicolon: leave it out"
 		case c < ' ', c >= 0x7f:
 			return "the path must be visible ASCII: write other bytes percent-encoded, as clients send them"
 		}
@@ -101,19 +100,19 @@ func byteFault(path string) string {
 	return ""
 }
 
-// escapeFault looks at the percent-encoded byte that s begins with, and refuses those
-// that package inbound does: requests with them never come to be matched.
+// escapeFault checks the percent-encoded byte that s starts with. It refuses the same
+// bytes as package inbound: requests with them are never matched.
 func escapeFault(s string) string {
 	b, err := hex.DecodeString(s[1:min(len(s), 3)])
 	if err != nil || len(b) == 0 {
-		return "no request with a percent sign that is not followed by two hexadecimal digits is let in: leave it out"
+		return "the gateway refuses paths with a percent sign without two hexadecimal digits: leave it out"
 	}
 	escape, c := s[:3], b[0]
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
-		return fmt.Sprintf("no request with %s in its path is let in: write %c, which means the same", escape, c)
+		return fmt.Sprintf("the gateway refuses paths with %s: write %c, which means the same", escape, c)
 	case c < ' ', c == 0x7f, strings.IndexByte(`/\%#?;`, c) >= 0:
-		return fmt.Sprintf("no request with %s in its path is let in: leave it out", escape)
+		return fmt.Sprintf("the gateway refuses paths with %s: leave it out", escape)
 	}
 	return ""
 }
@@ -123,13 +122,13 @@ func segmentFault(segment string, last bool) string {
 	case segment == "*", segment == "**" && last:
 		return ""
 	case segment == "**":
-		return "** stands only at the end, as in /files/**: use * for one segment in the middle"
+		return "** is allowed only at the end, as in /files/**: use * for one segment in the middle"
 	case strings.Contains(segment, "*"):
-		return "* stands only for a whole segment, as in /users/* or /users/*/posts"
+		return "* must be a whole segment, as in /users/* or /users/*/posts"
 	case segment == "." || segment == "..":
-		return "no request with a dot segment is let in: write the path that is meant"
+		return "the gateway refuses paths with a dot segment: write the path without it"
 	case segment == "" && !last:
-		return "no request with an empty segment is let in: write / once"
+		return "the gateway refuses paths with an empty segment: write / once"
 	}
 	return ""
 }

@@ -2,12 +2,12 @@ package route
 
 import "strings"
 
-// sampleSegment stands for whatever a wildcard takes in.
+// sampleSegment stands for what a wildcard matches.
 const sampleSegment = "example"
 
-// Sample returns a request that the pattern allows: its method, "" for any, and
-// a path in which an example stands for each wildcard. A pattern that [Check]
-// refuses is taken for the path that it matches.
+// Sample returns a request that the pattern allows: its method, "" for any, and a path
+// with an example in place of each wildcard. For a pattern that [Check] refuses, it
+// returns the path that the pattern matches.
 func Sample(pattern string) (method, path string) {
 	method, path, fault := parse(pattern)
 	if fault != "" {

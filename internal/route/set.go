@@ -10,10 +10,10 @@
 //	/files/**           everything beneath /files/, and /files/ itself, not /files
 //	GET /users/*        the same, for one method
 //
-// Matching is on the raw path, byte for byte: letter case counts, a trailing
-// slash counts, and percent-encodings are not decoded. Whether a path may be
-// let in at all is settled before it comes here. The package holds values only:
-// no I/O, no HTTP, no knowledge of tokens or records.
+// Matching compares the raw path byte for byte: letter case and a trailing slash matter,
+// and percent-encodings are not decoded. Package inbound has already refused ambiguous
+// paths. The package contains values only: no I/O, no HTTP, no knowledge of tokens or
+// records.
 package route
 
 import (
@@ -30,9 +30,9 @@ type Set struct {
 	wildcards []wildcard
 }
 
-// Compile compiles patterns. It never fails: a pattern that [Check] refuses
-// matches only a path that is byte for byte equal to it, so that an odd entry
-// allows less than was meant and never more. The slice is copied.
+// Compile compiles patterns. It never fails: a pattern that [Check] refuses matches only
+// a path that equals it byte for byte, so that a bad entry allows less than intended and
+// never more. The slice is copied.
 func Compile(patterns []string) Set {
 	s := Set{
 		patterns: slices.Clone(patterns),
@@ -53,8 +53,8 @@ func Compile(patterns []string) Set {
 }
 
 // Allows reports whether a pattern of the set matches the method and the raw
-// path (without a query). Exact patterns cost one map look-up however many
-// there are; patterns with wildcards are tried in turn. It does not allocate.
+// path (without a query). Exact patterns cost one map look-up in total; patterns with
+// wildcards are tried in turn. It does not allocate.
 func (s Set) Allows(method, path string) bool {
 	for _, m := range s.exact[path] {
 		if m == "" || m == method {
@@ -69,8 +69,8 @@ func (s Set) Allows(method, path string) bool {
 	return false
 }
 
-// Patterns returns the patterns as they were given to [Compile], in their
-// order. The slice is the caller's.
+// Patterns returns the patterns as given to [Compile], in order. The slice is the
+// caller's.
 func (s Set) Patterns() []string {
 	return slices.Clone(s.patterns)
 }
@@ -78,7 +78,7 @@ func (s Set) Patterns() []string {
 // wildcard is a pattern with at least one * or a final **.
 type wildcard struct {
 	method   string   // "" for any
-	literals []string // what stands before, between and after the single *
+	literals []string // the text before, between and after the single *
 	subtree  bool     // the pattern ends in **: the last literal is a prefix
 }
 
@@ -91,7 +91,7 @@ func newWildcard(method, path string) wildcard {
 	}
 }
 
-// matches eats path from the left: a literal, then one segment, in turns.
+// matches consumes path from the left: a literal, then one segment, in turns.
 func (w *wildcard) matches(method, path string) bool {
 	if w.method != "" && w.method != method {
 		return false

@@ -14,8 +14,8 @@ import (
 
 const message = telemetry.RequestMessage
 
-// AccessLog writes one line for each request. Faults of the store and of the
-// backend are warnings; what a client did wrong is not.
+// AccessLog writes one line for each request. Failures of Redis and of the backend are
+// warnings; client errors are not.
 func AccessLog(logger *slog.Logger) func(gateway.Exchange) {
 	return func(x gateway.Exchange) {
 		level := slog.LevelInfo
@@ -63,7 +63,7 @@ const (
 	maxAgent = 256
 )
 
-// loggable is s, cut with … behind most bytes, and with whatever is not printable
+// loggable returns s, cut to most bytes and marked with …, with unprintable characters
 // escaped as in Go and JSON.
 func loggable(s string, most int) string {
 	end := ""
@@ -76,7 +76,7 @@ func loggable(s string, most int) string {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			quoted := strconv.AppendQuote(make([]byte, 0, len(s)+16), s)
-			// Quotes and backslashes are printable, and are left to the log's format.
+			// Quotes and backslashes are printable; the log's format handles them.
 			return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(string(quoted[1:len(quoted)-1])) + end
 		}
 	}

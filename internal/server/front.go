@@ -9,9 +9,9 @@ import (
 	"github.com/tykctl/tykctl/internal/gateway"
 )
 
-// front is around every handler of the main port: it says when a connection ends,
-// and gives bodies their time piece by piece, so that streams live and peers that
-// stall do not.
+// front wraps the handler of the main port. It announces when a connection ends, and
+// limits the time of each piece of a body, so that streams may last and stalled peers
+// may not.
 func (s *Server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.logPanic()
@@ -20,16 +20,16 @@ func (s *Server) front(next http.Handler) http.Handler {
 			w.Header()["Connection"] = []string{"close"} // to HTTP/2 it is a GOAWAY
 		}
 		if r.ContentLength != 0 && r.ProtoMajor == 1 {
-			// For whoever reads the body, if it is only the server that discards it.
+			// For whoever reads the body, even if only the server discards it.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Timeouts.Read))
 		}
 		if r.ProtoMajor == 2 {
 			p := &patientWriter{w, http.NewResponseController(w), s.opts.Timeouts.Write}
-			defer p.begin() // for what the server sends when the handler has returned
+			defer p.begin() // for what the server sends after the handler has returned
 			w = p
 		}
 		if r.Header["Upgrade"] != nil {
-			s.tunnels.Add(1) // which net/http loses sight of
+			s.tunnels.Add(1) // net/http loses track of them
 			defer s.tunnels.Done()
 		}
 		if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
@@ -39,8 +39,8 @@ func (s *Server) front(next http.Handler) http.Handler {
 	})
 }
 
-// logPanic logs a panic that nothing else has caught, in place of the servers: they
-// would print its value, which may be a secret. Then it breaks the answer off.
+// logPanic logs a panic that nothing else has caught, because the servers would print
+// its value, which may be a secret. Then it cuts off the response.
 func (s *Server) logPanic() {
 	p := recover()
 	if p == nil {
@@ -52,15 +52,15 @@ func (s *Server) logPanic() {
 	panic(http.ErrAbortHandler)
 }
 
-// breakOff resets the connection when a handler gives an answer up. To HTTP/1.0 the
-// end of the connection is that of the body, and an orderly one that of all of it.
+// breakOff resets the connection when a handler panics. To HTTP/1.0 an orderly close
+// marks the end of a complete body.
 func breakOff(w http.ResponseWriter) {
 	p := recover()
 	if p == nil {
 		return
 	}
 	if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		c = beneath(c) // TLS would end in good order
+		c = beneath(c) // TLS would close in an orderly way
 		if front, ok := c.(*frontConn); ok {
 			front.reset()
 		}
@@ -69,7 +69,7 @@ func breakOff(w http.ResponseWriter) {
 	panic(p)
 }
 
-// beneath takes a connection out of what it is wrapped in.
+// beneath returns the innermost wrapped connection.
 func beneath(c net.Conn) net.Conn {
 	for {
 		outer, ok := c.(interface{ NetConn() net.Conn })
@@ -80,9 +80,9 @@ func beneath(c net.Conn) net.Conn {
 	}
 }
 
-// patientWriter gives the client of an HTTP/2 stream its time for each piece. A
-// stream may stall while its connection does not. Between two pieces no time runs:
-// the backend has its own.
+// patientWriter limits how long the client of an HTTP/2 stream may take for each piece:
+// a stream can stall while its connection does not. Between two pieces no time-out
+// runs, because the backend has its own.
 type patientWriter struct {
 	http.ResponseWriter
 	stream  *http.ResponseController

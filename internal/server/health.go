@@ -9,14 +9,14 @@ import (
 	"github.com/tykctl/tykctl/internal/gateway"
 )
 
-// WithHealth answers /health and /ready in front of next, outside
-// authentication. /health is 200 while the process lives; /ready is 200 while
-// ready returns nil, else 503 with the reason.
+// WithHealth answers /health and /ready before next, without authentication. /health
+// responds with 200 while the process lives, /ready with 200 while ready returns nil,
+// else with 503 and the reason.
 func WithHealth(next http.Handler, ready func() error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			path = "" // a probe asks; anything else is for the gateway to judge
+			path = "" // probes use GET or HEAD; the gateway judges anything else
 		}
 		switch path {
 		case "/health":
@@ -39,5 +39,5 @@ func plain(w http.ResponseWriter, r *http.Request, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // nobody to tell when the prober left
+	_, _ = io.WriteString(w, text) // the prober may be gone
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// listen opens a port, or says what is in the way and which option to set.
+// listen opens a port. Its error says what is wrong and which option to set.
 func listen(addr, key string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	switch {
@@ -26,22 +26,22 @@ func listen(addr, key string) (net.Listener, error) {
 	return l, nil
 }
 
-// cappedListener has a bounded number of connections at a time; further clients
-// wait in the system's queue. What is written on its connections must be taken
-// within a time-out, piece by piece.
+// cappedListener limits how many connections are open at a time; further clients wait
+// in the system's queue. The client must accept each piece that is written to it within
+// a time-out.
 type cappedListener struct {
 	net.Listener
 	slots  chan struct{}
 	write  time.Duration
-	limit  string // what bounds the connections
+	limit  string // the name of the limit
 	logger *slog.Logger
-	told   time.Time // when the log last said that all slots are taken
+	told   time.Time // when the log last said that the limit is reached
 
 	closing sync.Once
 	closed  chan struct{}
 }
 
-// tellEvery is how often the log may say that all slots are taken.
+// tellEvery is the shortest time between two log lines about the limit.
 const tellEvery = time.Minute
 
 func newCappedListener(l net.Listener, most int, limit string, write time.Duration, logger *slog.Logger) *cappedListener {
@@ -63,7 +63,7 @@ func (l *cappedListener) Accept() (net.Conn, error) {
 	return &frontConn{Conn: c, write: l.write, born: time.Now(), slots: l.slots}, nil
 }
 
-// slot waits until another connection may be taken.
+// slot waits until another connection may be accepted.
 func (l *cappedListener) slot() error {
 	select {
 	case l.slots <- struct{}{}:
@@ -72,7 +72,7 @@ func (l *cappedListener) slot() error {
 	}
 	if now := time.Now(); now.Sub(l.told) > tellEvery {
 		l.told = now
-		l.logger.Warn("all connections are taken; new clients wait", "limit", l.limit, "connections", cap(l.slots))
+		l.logger.Warn("the connection limit is reached; new clients wait", "limit", l.limit, "connections", cap(l.slots))
 	}
 	select {
 	case l.slots <- struct{}{}:
@@ -87,8 +87,8 @@ func (l *cappedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// frontConn is a client's connection. It hides io.ReaderFrom, which would write
-// past the time-out.
+// frontConn is a client's connection. It hides io.ReaderFrom, which would bypass the
+// time-out of writes.
 type frontConn struct {
 	net.Conn
 	write time.Duration
@@ -98,9 +98,8 @@ type frontConn struct {
 	free  sync.Once
 }
 
-// Write moves the deadline when a quarter of it has passed: on a connection with
-// many short answers it is the cheaper for that, and exact enough for peers that
-// stall.
+// Write moves the deadline only after a quarter of it has passed: that is cheaper on a
+// connection with many short responses, and exact enough for stalled peers.
 func (c *frontConn) Write(p []byte) (int, error) {
 	if now := time.Since(c.born); time.Duration(c.until.Load())-now < c.write {
 		limit := c.write + c.write/4
@@ -115,12 +114,12 @@ func (c *frontConn) Write(p []byte) (int, error) {
 // theirs is the deadline of writes while net/http or crypto/tls has set one.
 const theirs = math.MaxInt64
 
-// SetDeadline counts for writes, too: a hijack lifts both.
+// SetDeadline sets both deadlines: a hijack clears both.
 func (c *frontConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// SetWriteDeadline leaves the time of writes to the caller, until it is lifted.
+// SetWriteDeadline leaves write deadlines to the caller until it clears them.
 func (c *frontConn) SetWriteDeadline(t time.Time) error {
 	switch {
 	case !t.IsZero():
@@ -128,13 +127,13 @@ func (c *frontConn) SetWriteDeadline(t time.Time) error {
 	case c.until.Load() == theirs:
 		c.until.Store(0) // the next write sets one again
 	default:
-		return nil // net/http lifts after each request what it has not set
+		return nil // net/http clears the deadline after each request, even if it has set none
 	}
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// CloseWrite lets net/http end an answer before it closes, so that a client which
-// still sends gets to read it.
+// CloseWrite lets net/http end a response before it closes, so that a client that is
+// still sending can read it.
 func (c *frontConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -142,7 +141,7 @@ func (c *frontConn) CloseWrite() error {
 	return nil
 }
 
-// reset makes the next Close an abrupt one.
+// reset makes the next Close abrupt.
 func (c *frontConn) reset() {
 	if lingering, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = lingering.SetLinger(0) // it is closed in any case

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// newcomers are the connections of net/http's server, by their clients' addresses,
-// on which no request has reached the handler. From [http.Server.Shutdown] on it
-// closes them without an answer as soon as one has come.
+// newcomers are the connections of net/http's server, by client address, that have not
+// yet reached the handler. After [http.Server.Shutdown] the server would close them
+// without a response when their first request arrives.
 type newcomers struct{ addrs sync.Map }
 
 // note is for [http.Server.ConnState].
@@ -35,11 +35,11 @@ func (n *newcomers) none() bool {
 	return none
 }
 
-// glance is how often newcomers are looked for.
+// glance is how often await checks for newcomers.
 const glance = 10 * time.Millisecond
 
-// await waits until there are none, for a header's time at most. It looks after a
-// while only: whoever was accepted a moment ago may not have been noted yet.
+// await waits until there are none, for at most the time-out of a header. It checks
+// only after a while, because a connection accepted just now may not be noted yet.
 func (n *newcomers) await(ctx context.Context, header time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, header)
 	defer cancel()

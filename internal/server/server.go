@@ -1,4 +1,4 @@
-// Package server holds what surrounds the gateway in a process: listeners,
+// Package server contains what surrounds the gateway in a process: listeners,
 // time-outs, health, the access log, and the drain at the end.
 package server
 
@@ -18,32 +18,32 @@ import (
 	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
-// headerSlack is more than the gateway lets through, so that a large header is
-// refused with its request's id in the log.
+// headerSlack is more than the gateway accepts, so that the gateway itself refuses and
+// logs a large header, with the request's ID.
 const headerSlack = 64 << 10
 
-// Timeouts are those of a connection: Read and Write of each piece of a body, the
-// others of the whole of what they name.
+// Timeouts are the time-outs of a connection: Read and Write for each piece of a body,
+// ReadHeader for a whole header, Idle for the pause between requests.
 type Timeouts struct {
 	ReadHeader, Read, Write, Idle time.Duration
 }
 
-// Options are what Listen and Run need.
+// Options are the settings of a [Server].
 type Options struct {
 	Addr        string // of the gateway, host:port; port 0 picks a free one
 	MetricsAddr string
 	TLS         TLS // of the gateway; the metrics have none
 	Timeouts    Timeouts
-	Connections int // at most at a time on the main port
-	// MetricsConnections are those on the metrics port.
+	Connections int // the most at a time on the main port
+	// MetricsConnections is the most connections at a time on the metrics port.
 	MetricsConnections int
 	DrainDelay         time.Duration // still serving, no longer ready
 	DrainTimeout       time.Duration // no new connections, finishing what is under way
-	// OnDrain is called when new connections are about to be taken no more: it must
-	// end what does not end by itself, such as WebSockets.
+	// OnDrain is called when the server stops accepting connections. It must end what
+	// does not end by itself, such as WebSockets.
 	OnDrain func()
-	// Refuse answers a request on the main port whose header cannot be read; fault is
-	// one of package http1's.
+	// Refuse responds to a request on the main port whose header cannot be read. fault
+	// is an error of package http1.
 	Refuse func(w http.ResponseWriter, r *http.Request, fault error)
 	Logger *slog.Logger
 }
@@ -55,13 +55,13 @@ type Server struct {
 	credentials   *tlsfiles.Latest[*tls.Config] // nil without TLS
 	draining      atomic.Bool
 	newcomers     newcomers
-	tunnels       sync.WaitGroup // requests whose connections net/http has given away
+	tunnels       sync.WaitGroup // requests with hijacked connections
 }
 
 var errDraining = errors.New("shutting down")
 
-// Listen reads the TLS files and opens both ports, so that what is amiss there is
-// known before anything else happens. The error says which and what to do.
+// Listen reads the TLS files and opens both ports, so that any fault shows before
+// anything else happens. The error says what is wrong and what to do.
 func Listen(o Options) (*Server, error) {
 	var secure *tlsfiles.Latest[*tls.Config]
 	if o.TLS != (TLS{}) {
@@ -84,13 +84,13 @@ func Listen(o Options) (*Server, error) {
 	return &Server{opts: o, main: main, metrics: metrics, credentials: secure}, nil
 }
 
-// Addr is where the gateway listens.
+// Addr returns the address of the gateway.
 func (s *Server) Addr() net.Addr { return s.main.Addr() }
 
-// MetricsAddr is where the metrics are.
+// MetricsAddr returns the address of the metrics.
 func (s *Server) MetricsAddr() net.Addr { return s.metrics.Addr() }
 
-// Ready is nil until the drain begins.
+// Ready returns nil until the drain begins.
 func (s *Server) Ready() error {
 	if s.draining.Load() {
 		return errDraining
@@ -98,10 +98,10 @@ func (s *Server) Ready() error {
 	return nil
 }
 
-// Run serves until ctx ends, then drains: for DrainDelay it is no longer ready
-// but serves on, each answer being the last on its connection, so that load
-// balancers can look elsewhere; then it takes no new connections and lets what is
-// under way, and what those just connected ask first, finish within DrainTimeout.
+// Run serves until ctx ends, then drains. For DrainDelay it is no longer ready but
+// still serves, and closes each connection after its response, so that load balancers
+// can switch to other instances. Then it accepts no new connections, and lets running
+// requests, and the first request of each new connection, finish within DrainTimeout.
 // It returns nil after a clean drain.
 func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 	front := s.newFronts(gateway)
@@ -109,7 +109,7 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 		defer s.logPanic()
 		metrics.ServeHTTP(w, r)
 	}))
-	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are no stream
+	side.ReadTimeout, side.WriteTimeout = s.opts.Timeouts.Read, s.opts.Timeouts.Write // metrics are not a stream
 	failed := make(chan error, 2)
 	go func() { failed <- front.serve(s.main) }()
 	go func() { failed <- side.Serve(s.metrics) }()
@@ -126,7 +126,7 @@ func (s *Server) Run(ctx context.Context, gateway, metrics http.Handler) error {
 // fronts are the servers of the main port. Every connection begins at the first.
 type fronts struct {
 	plain *http1.Server
-	full  *http.Server // for what is not plain, and for HTTP/2
+	full  *http.Server // for requests that are not plain, and for HTTP/2
 }
 
 func (s *Server) newFronts(gateway http.Handler) fronts {
@@ -158,24 +158,24 @@ func (s *Server) Close() error { return errors.Join(s.main.Close(), s.metrics.Cl
 func (s *Server) drain(front fronts) error {
 	s.draining.Store(true)
 	s.opts.Logger.Info("shutting down", "serving_on_for", s.opts.DrainDelay.String(), "then_at_most", s.opts.DrainTimeout.String())
-	// Not SetKeepAlivesEnabled: it closes idle connections at once, on which
-	// requests may already be under way.
+	// Not SetKeepAlivesEnabled: it closes idle connections at once, and a request may
+	// already be on its way on one.
 	time.Sleep(s.opts.DrainDelay)
 
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
 	defer cancel()
 	_ = s.main.Close()
 	s.opts.OnDrain()
-	err := front.plain.Shutdown(ctx) // first, since it hands connections over to the other
+	err := front.plain.Shutdown(ctx) // first, because it hands connections over to the other
 	s.newcomers.await(ctx, s.opts.Timeouts.ReadHeader)
 	if errors.Join(err, front.full.Shutdown(ctx), s.awaitTunnels(ctx)) != nil {
 		front.close()
-		return fmt.Errorf("requests were still under way after server.drain_timeout (%s) and were cut off", s.opts.DrainTimeout)
+		return fmt.Errorf("requests still running after server.drain_timeout (%s) were cut off", s.opts.DrainTimeout)
 	}
 	return nil
 }
 
-// awaitTunnels waits for what Shutdown does not.
+// awaitTunnels waits for hijacked connections, which Shutdown does not.
 func (s *Server) awaitTunnels(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
@@ -202,7 +202,7 @@ func (s *Server) newHTTP(h http.Handler) *http.Server {
 			MaxReceiveBufferPerStream:     64 << 10,
 			MaxReceiveBufferPerConnection: 1 << 20,
 		},
-		// "OPTIONS *" would otherwise be answered past the gateway.
+		// Else net/http would answer "OPTIONS *" without the gateway.
 		DisableGeneralOptionsHandler: true,
 	}
 }

@@ -8,25 +8,25 @@ import (
 const (
 	fewDescriptors  = 1024
 	manyDescriptors = 1 << 20
-	// ownFiles are for what every process has open, now or for a moment: the standard
-	// streams, the poller, both listeners, certificates, /proc, DNS, Sentinels.
+	// ownFiles covers what the process itself has open, permanently or briefly: the
+	// standard streams, the poller, both listeners, certificates, /proc, DNS, Sentinels.
 	ownFiles = 20
 )
 
-// Files is how the files that this process may have open, connections included, are
-// shared out. Make one with [ShareFiles].
+// Files says how the process divides the files that it may open, connections included.
+// Make one with [ShareFiles].
 type Files struct {
-	Limit       int // in all
+	Limit       int // the total
 	Connections int // of clients on the main port
 	InFlight    int // requests, each of which may have a connection to the backend
 	Metrics     int // connections to the metrics port
 	Redis       int // connections to each Redis server
 }
 
-// ShareFiles shares out what the system allows. connections and inFlight are what the
-// operator has set, 0 if nothing; then clients get a third of what Redis, the metrics
-// and the process itself leave, requests in flight another one, and the last is for
-// idle connections to the backend, of which both ways to it keep their own.
+// ShareFiles divides the files that the system allows. connections and inFlight are the
+// operator's settings, 0 if unset. By default, after Redis, the metrics and the process
+// itself have their share, clients get a third of the rest, requests in flight another
+// third, and idle connections to the backend the last: both HTTP clients keep some.
 func ShareFiles(connections, inFlight int) Files {
 	return shareFiles(descriptors(), connections, inFlight)
 }
@@ -49,16 +49,16 @@ func shareFiles(limit, connections, inFlight int) Files {
 	return f
 }
 
-// Warning says what is wrong with the shares and what to do; "" if nothing is.
+// Warning says what is wrong with the shares and what to do; "" if nothing is wrong.
 func (f Files) Warning() string {
 	const remedy = "raise the limit (ulimit -n, or LimitNOFILE= in systemd)"
 	least := f.Connections + f.InFlight + ownFiles
 	switch {
 	case least > f.Limit:
 		return fmt.Sprintf("server.max_connections and server.max_in_flight need at least %d open files, "+
-			"and this process may have only %d: lower them, or %s", least, f.Limit, remedy)
+			"but this process may open only %d: lower them, or %s", least, f.Limit, remedy)
 	case f.Limit < fewDescriptors:
-		return fmt.Sprintf("this process may have only %d files open, so it serves %d clients at a time: %s", f.Limit, f.Connections, remedy)
+		return fmt.Sprintf("this process may open only %d files, so it serves at most %d clients at a time: %s", f.Limit, f.Connections, remedy)
 	}
 	return ""
 }

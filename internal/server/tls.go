@@ -11,22 +11,22 @@ import (
 	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
-// TLS names the files, in PEM, that clients are served over TLS with. The zero TLS
-// is none.
+// TLS names the PEM files for serving clients over TLS. The zero value turns TLS off.
 type TLS struct {
 	Cert     string // with its chain
 	Key      string
-	ClientCA string // "", or whose certificates clients must show
+	ClientCA string // issuers of the certificates that clients must present; "" requires none
 }
 
 var protocols = []string{"h2", "http/1.1"}
 
-// newCredentials is what the files say, read anew when they change.
+// newCredentials reads the files, and reads them again when they change.
 func newCredentials(files TLS, logger *slog.Logger) (*tlsfiles.Latest[*tls.Config], error) {
 	return tlsfiles.Follow(logger, files.load, files.Cert, files.Key, files.ClientCA)
 }
 
-// serverConfig is what a server is given. It chooses at each handshake.
+// serverConfig returns a server's configuration, which uses the latest credentials at
+// each handshake.
 func serverConfig(credentials *tlsfiles.Latest[*tls.Config]) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -37,7 +37,7 @@ func serverConfig(credentials *tlsfiles.Latest[*tls.Config]) *tls.Config {
 	}
 }
 
-// Check reads the files as [Listen] would. The error names the option at fault.
+// Check reads the files as [Listen] would. The error names the faulty option.
 func (f TLS) Check() error {
 	if f == (TLS{}) {
 		return nil
@@ -46,7 +46,7 @@ func (f TLS) Check() error {
 	return err
 }
 
-// load reads the files. The error names the option at fault.
+// load reads the files. The error names the faulty option.
 func (f TLS) load() (*tls.Config, error) {
 	pair, err := tlsfiles.Pair(f.Cert, f.Key)
 	if err != nil {
@@ -63,16 +63,16 @@ func (f TLS) load() (*tls.Config, error) {
 	if c.ClientCAs, err = tlsfiles.Authorities(f.ClientCA); err != nil {
 		return nil, fmt.Errorf("server.tls.client_ca: %w", err)
 	}
-	c.ClientAuth = tls.RequireAnyClientCert // and VerifyConnection says which
+	c.ClientAuth = tls.RequireAnyClientCert // VerifyConnection decides which
 	c.VerifyConnection = func(s tls.ConnectionState) error { return verifyClient(s, c.ClientCAs, pair.Certificate[0]) }
 	return c, nil
 }
 
-// verifyClient asks for a certificate by one of the roots, as crypto/tls does; or
-// for the server's own, whose key the health command on this host has.
+// verifyClient accepts a certificate issued by one of the roots, as crypto/tls does, or
+// the server's own, which the health command on this host presents.
 func verifyClient(s tls.ConnectionState, roots *x509.CertPool, own []byte) error {
 	if len(s.PeerCertificates) == 0 {
-		return errors.New("the client shows no certificate")
+		return errors.New("the client sent no certificate")
 	}
 	leaf := s.PeerCertificates[0]
 	if bytes.Equal(leaf.Raw, own) {

@@ -1,7 +1,7 @@
-// Package telemetry holds what the gateway tells its operators: metrics for
-// Prometheus, and the set-up of the log.
+// Package telemetry contains what the gateway reports to its operators: metrics for
+// Prometheus, and the log.
 //
-// Labels come from closed sets; a key, a path or an address is never one.
+// Labels come from closed sets: never a key, a path or an address.
 package telemetry
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Colour says whether the console log is coloured.
+// Colour says whether the console log uses colours.
 type Colour string
 
 // Colour's values.
@@ -27,9 +27,9 @@ const (
 	consoleTime        = "15:04:05.000"
 )
 
-// NewLogger makes the program's log: level is one of debug, info, warn, error
-// and fatal, format json or console. Unknown values are errors. Behind a [Queue] the
-// log says itself when lines were dropped, and a terminal is looked for beyond it.
+// NewLogger makes the program's log. level is debug, info, warn, error or fatal; any
+// other is an error. format is json, or console for any other value. If w is a [Queue],
+// the log reports dropped lines, and a terminal counts if the queue writes to it.
 func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, error) {
 	threshold, err := log.ParseLevel(level)
 	if err != nil {
@@ -41,19 +41,20 @@ func NewLogger(w io.Writer, level, format string, colour Colour) (*slog.Logger, 
 	}
 	notes := slog.New(newHandler(&queue.notes, queue.to, threshold, format, colour))
 	queue.remark = func(lines int) {
-		notes.Warn("log lines are missing here: they could not be written in time", "lines", lines)
+		notes.Warn("log lines were dropped here: they could not be written in time", "lines", lines)
 	}
 	return slog.New(newHandler(queue, queue.to, threshold, format, colour)), nil
 }
 
-// newHandler makes what formats records and writes them to w, for end to show.
+// newHandler makes a handler that writes to w, and formats for end, where the lines
+// finally go.
 func newHandler(w, end io.Writer, threshold log.Level, format string, colour Colour) slog.Handler {
 	if format == jsonFormat {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(threshold), ReplaceAttr: lowerLevel})
 	}
 	opts := log.Options{Level: threshold, ReportTimestamp: true, TimeFormat: consoleTime}
-	// Hidden from the logger, which would ask a terminal for its colours and wait ten
-	// seconds for one that does not answer.
+	// The struct hides w's type from the logger, which would ask a terminal for its
+	// colours and wait ten seconds for one that does not answer.
 	logger := log.NewWithOptions(struct{ io.Writer }{w}, opts)
 	profile := colour.profile(end)
 	logger.SetColorProfile(profile)
@@ -64,7 +65,7 @@ func newHandler(w, end io.Writer, threshold log.Level, format string, colour Col
 	}
 }
 
-// lowerLevel names levels as the configuration does, in lower case.
+// lowerLevel writes levels in lower case, as the configuration does.
 func lowerLevel(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && a.Key == slog.LevelKey {
 		a.Value = slog.StringValue(log.Level(level).String())
@@ -72,7 +73,7 @@ func lowerLevel(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// serial has writes come one at a time.
+// serial serializes writes.
 type serial struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -84,7 +85,7 @@ func (s *serial) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// profile is how the console log is coloured that ends in w.
+// profile returns the colours for a console log that ends in w.
 func (c Colour) profile(w io.Writer) termenv.Profile {
 	switch {
 	case c == ColourOn && !termenv.EnvNoColor():

@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// queueBytes bounds the lines that wait, and once more those being written.
+	// queueBytes limits the waiting lines, and separately those being written.
 	queueBytes = 1 << 20
-	// againAfter is the pause before another try on a terminal or pipe that another
-	// process has made non-blocking.
+	// againAfter is the pause before a retry on a terminal or pipe that another process
+	// has made non-blocking.
 	againAfter = 10 * time.Millisecond
 )
 
-// Queue is a way out for a log that never makes its callers wait. It holds lines in
-// memory, up to 1 MiB, and one goroutine, which exists only while there are any, writes
-// them in order. Lines that find no room are dropped; so are lines that cannot be
-// written because the reader left or the disk is full. When lines can be written
-// again, the log says where some are missing and how many.
+// Queue is a log writer that never makes its callers wait. It keeps up to 1 MiB of lines
+// in memory; a goroutine, which runs only while there are lines, writes them in order.
+// Lines are dropped if there is no room, or if they cannot be written because the reader
+// left or the disk is full. When writing works again, the log says where lines are
+// missing and how many.
 //
 // Make one with [NewQueue]. It is safe for concurrent use.
 type Queue struct {
 	to     io.Writer
-	remark func(lines int) // logs into notes that lines are missing; nil: says nothing
+	remark func(lines int) // logs into notes that lines are missing; nil logs nothing
 	notes  bytes.Buffer    // belongs to the writing goroutine, as do failing and torn
 	work   func()          // q.write, made once so that starting it does not allocate
 
@@ -36,8 +36,8 @@ type Queue struct {
 	mu            sync.Mutex
 	waiting       []byte // whole lines
 	spare         []byte // the other buffer; nil while it is being written
-	before, after int    // lines dropped before and after those that wait, and not yet reported
-	dropped       int    // lines, in all
+	before, after int    // lines dropped before and after the waiting ones and not yet reported
+	dropped       int    // lines in total
 	writing       bool
 	idle          chan struct{} // closed when writing ends; nil while nobody waits for it
 }
@@ -53,7 +53,7 @@ func NewQueue(w io.Writer) *Queue {
 func (q *Queue) Write(p []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.after > 0 || len(q.waiting)+len(p) > queueBytes { // one gap, which no shorter line slips past
+	if q.after > 0 || len(q.waiting)+len(p) > queueBytes { // one gap: no shorter line slips past it
 		q.after += q.lose(p)
 	} else {
 		q.waiting = append(q.waiting, p...)
@@ -65,15 +65,15 @@ func (q *Queue) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Dropped returns how many lines were dropped so far.
+// Dropped returns how many lines have been dropped so far.
 func (q *Queue) Dropped() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
 }
 
-// Flush waits until every line that was taken has been written or dropped, for at
-// most timeout. It reports whether that was enough.
+// Flush waits until every line has been written or dropped, for at most timeout. It
+// reports whether that was enough.
 func (q *Queue) Flush(timeout time.Duration) bool {
 	q.mu.Lock()
 	if !q.writing {
@@ -102,7 +102,7 @@ func (q *Queue) lose(p []byte) int {
 	return n
 }
 
-// write writes until no line waits.
+// write writes until no lines are left.
 func (q *Queue) write() {
 	for {
 		lines, missing, ok := q.take()
@@ -118,8 +118,8 @@ func (q *Queue) write() {
 	}
 }
 
-// take returns the lines that wait and how many are missing before them. It reports
-// false, and writing has ended, if there is nothing to write.
+// take returns the waiting lines and how many are missing before them. It reports false
+// if there is nothing to write; writing then has ended.
 func (q *Queue) take() (lines []byte, missing int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -146,8 +146,8 @@ func (q *Queue) giveBack(lines, rest []byte, missing int) {
 	q.before += missing + q.lose(rest)
 }
 
-// preface is what must come before the next line: the end of a line that was cut,
-// and word of those that are missing.
+// preface returns what must precede the next line: the end of a line that was cut, and a
+// note about missing lines.
 func (q *Queue) preface(missing int) []byte {
 	if !q.torn && missing == 0 {
 		return nil
@@ -162,7 +162,7 @@ func (q *Queue) preface(missing int) []byte {
 	return q.notes.Bytes()
 }
 
-// send writes p, and returns what could not be written of it.
+// send writes p and returns the part that could not be written.
 func (q *Queue) send(p []byte) (rest []byte) {
 	for len(p) > 0 {
 		n, err := q.to.Write(p)

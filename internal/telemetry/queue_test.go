@@ -63,7 +63,7 @@ func logTo(t *testing.T, s *sink) (q *Queue, say func(format string, args ...any
 	return q, func(format string, args ...any) { logger.Info(fmt.Sprintf(format, args...)) } //nolint:sloglint // the test's lines are all different
 }
 
-var missingLines = regexp.MustCompile(`WARN log lines are missing here: .* lines=(\d+)\n`)
+var missingLines = regexp.MustCompile(`WARN log lines were dropped here: .* lines=(\d+)\n`)
 
 func TestQueueNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

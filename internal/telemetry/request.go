@@ -13,13 +13,13 @@ import (
 	"github.com/muesli/termenv"
 )
 
-// RequestMessage is the message of the line that the access log has for each request.
+// RequestMessage is the message of the access log's line for a request.
 const RequestMessage = "request"
 
-// requestHandler writes the access log's lines for people, and leaves others to the
-// handler that it embeds, which takes longer over each than a whole request does. On a
-// terminal a request is one line of at most 100 columns; elsewhere it is every field
-// as key=value, as the other handler would write it.
+// requestHandler writes the access log's lines for people, and leaves all others to the
+// embedded handler, which needs more time for a line than a whole request takes. On a
+// terminal a request is one line of at most 100 columns; elsewhere it is every field as
+// key=value, in the embedded handler's format.
 type requestHandler struct {
 	slog.Handler
 	w        io.Writer
@@ -74,7 +74,7 @@ func appendValue(line []byte, v slog.Value) []byte {
 	return strconv.AppendQuote(line, s)
 }
 
-// quotable reports whether a value with r in it has to be quoted.
+// quotable reports whether a value that contains r must be quoted.
 func quotable(r rune) bool {
 	return r == '"' || r == '=' || r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
@@ -85,19 +85,19 @@ const (
 	columnsTime = 9  // of a duration such as 12345.6ms
 	columnsWho  = 15 // of an IPv4 address; a key's hash is shorter
 	columnsLong = 24 // of an IPv6 address, at most
-	columnsPath = 16 // that a method and a path have at least
-	columnsErr  = 19 // that an error has at least; it is cut at its front, where it is least precise
+	columnsPath = 16 // of a method and a path, at least
+	columnsErr  = 19 // of an error, at least; it loses its beginning, which is the least precise
 )
 
-// request is what the line on a terminal shows.
+// request contains what a line on a terminal shows.
 type request struct {
 	status                                     int64
 	took                                       float64 // ms
 	reason, method, path, client, key, id, err string
 }
 
-// appendColumns writes one request for people: status, duration, who it was, what was
-// asked for, and, as far as there is room, why it was refused and its id.
+// appendColumns writes one request for people: status, duration, client, method and
+// path, and, if there is room, why it was refused and its ID.
 func appendColumns(line []byte, r slog.Record, colour bool) []byte {
 	var q request
 	r.Attrs(func(a slog.Attr) bool {
@@ -141,12 +141,12 @@ func appendColumns(line []byte, r slog.Record, colour bool) []byte {
 	return line
 }
 
-// take takes in a field.
+// take reads a field.
 func (q *request) take(a slog.Attr) {
 	switch a.Key {
 	case "status":
 		q.status = a.Value.Int64()
-	case "ours_ms", "upstream_ms", "redis_ms", "delayed_ms": // which make up the whole
+	case "ours_ms", "upstream_ms", "redis_ms", "delayed_ms": // their sum is the total
 		q.took += a.Value.Float64()
 	case "reason":
 		q.reason = a.Value.String()
@@ -191,7 +191,7 @@ func appendBlanks(line []byte, n int) []byte {
 	return line
 }
 
-// cut is s, of printable ASCII, in at most so many columns.
+// cut shortens s, which is printable ASCII, to at most so many columns.
 func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -199,7 +199,7 @@ func cut(s string, most int) string {
 	return s[:most-1] + "…"
 }
 
-// printable is s with one column for each byte.
+// printable escapes s, so that each byte takes one column.
 func printable(s string) string {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -8,13 +8,13 @@ import (
 	"os"
 )
 
-// ClientOptions say how a server is met over TLS. The zero value trusts what the
-// system trusts and shows no certificate.
+// ClientOptions say how to connect to a server over TLS. The zero value trusts the
+// system's authorities and presents no certificate.
 type ClientOptions struct {
-	CA         string // a file of authorities in PEM, in place of the system's
-	Cert, Key  string // files in PEM: the certificate to show, with its chain
-	ServerName string // that the server's certificate must have; "" is the host connected to
-	// Option begins the names of the options, as in "redis.tls_", for errors.
+	CA         string // a PEM file with authorities that replace the system's
+	Cert, Key  string // PEM files: the certificate to present, with its chain, and its key
+	ServerName string // the name in the server's certificate; "" is the host connected to
+	// Option is the prefix of the options' names in errors, such as "redis.tls_".
 	Option string
 }
 
@@ -22,7 +22,7 @@ type ClientOptions struct {
 type Client struct {
 	serverName string
 	latest     *Latest[material]
-	ca, cert   bool // there are files of it
+	ca, cert   bool // whether these files are set
 }
 
 // material is what the files hold.
@@ -31,7 +31,7 @@ type material struct {
 	cert  *tls.Certificate
 }
 
-// NewClient reads the files. The error names the option at fault.
+// NewClient reads the files. The error names the faulty option.
 func NewClient(o ClientOptions, logger *slog.Logger) (*Client, error) {
 	latest, err := Follow(logger, o.load, o.CA, o.Cert, o.Key)
 	if err != nil {
@@ -40,7 +40,7 @@ func NewClient(o ClientOptions, logger *slog.Logger) (*Client, error) {
 	return &Client{serverName: o.ServerName, latest: latest, ca: o.CA != "", cert: o.Cert != ""}, nil
 }
 
-// Check reads the files as [NewClient] would. The error names the option at fault.
+// Check reads the files as [NewClient] would. The error names the faulty option.
 func (o ClientOptions) Check() error {
 	_, err := o.load()
 	return err
@@ -65,7 +65,7 @@ func (o ClientOptions) load() (m material, err error) {
 // Pair reads a certificate with its chain, and its key.
 func Pair(cert, key string) (tls.Certificate, error) { return tls.LoadX509KeyPair(cert, key) }
 
-// Authorities reads the certificates of a file in PEM.
+// Authorities reads the certificates in a PEM file.
 func Authorities(path string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator named it
 	if err != nil {
@@ -73,13 +73,13 @@ func Authorities(path string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
+		return nil, fmt.Errorf("%s contains no PEM certificate", path)
 	}
 	return pool, nil
 }
 
-// Config is for connections to host, TLS 1.2 or later. It goes by the files as they
-// are at each handshake.
+// Config returns a configuration for connections to host, with TLS 1.2 or later. Each
+// handshake uses the latest content of the files.
 func (c *Client) Config(host string) *tls.Config {
 	if c.serverName != "" {
 		host = c.serverName
@@ -91,7 +91,7 @@ func (c *Client) Config(host string) *tls.Config {
 		}
 	}
 	if c.ca {
-		// RootCAs would be those of this moment for ever.
+		// RootCAs would never change.
 		config.InsecureSkipVerify = true // VerifyConnection verifies, with the latest roots
 		config.VerifyConnection = func(s tls.ConnectionState) error {
 			return verify(s.PeerCertificates, c.latest.Get().roots, host)
@@ -103,7 +103,7 @@ func (c *Client) Config(host string) *tls.Config {
 // verify does what crypto/tls does without InsecureSkipVerify.
 func verify(chain []*x509.Certificate, roots *x509.CertPool, host string) error {
 	intermediates := x509.NewCertPool()
-	for _, cert := range chain[1:] { // a server always shows one
+	for _, cert := range chain[1:] { // a server always presents one
 		intermediates.AddCert(cert)
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, DNSName: host})

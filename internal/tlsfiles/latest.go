@@ -1,8 +1,7 @@
-// Package tlsfiles reads certificates, keys and authorities from files, reads them
-// again when they change, and says in words what is wrong with them or with what a
-// peer shows.
+// Package tlsfiles reads certificates, keys and authorities from files, reads them again
+// when they change, and explains what is wrong with them or with a peer's certificate.
 //
-// It opens no connection. What is served, and to whom, is decided elsewhere.
+// It opens no connections and does not decide what is served to whom.
 package tlsfiles
 
 import (
@@ -13,11 +12,11 @@ import (
 	"time"
 )
 
-// recheck is how long files are taken to be unchanged.
+// recheck is how often the files are checked for changes.
 const recheck = time.Second
 
-// Latest is what files make, read again when they change. It is safe for concurrent
-// use.
+// Latest is a value loaded from files, and loaded again when they change. It is safe for
+// concurrent use.
 type Latest[T any] struct {
 	load   func() (T, error)
 	paths  []string
@@ -25,17 +24,17 @@ type Latest[T any] struct {
 
 	mu      sync.Mutex
 	current T
-	read    []stamp // when current was, or was last tried to be, made
+	read    []stamp // of the files at the last attempt to load them
 	checked time.Time
 }
 
-// stamp tells one state of a file from another.
+// stamp identifies a version of a file.
 type stamp struct {
 	modified time.Time
 	size     int64
 }
 
-// Follow loads what the files at paths make. A path may be empty. The error is
+// Follow calls load and watches the files at paths. A path may be empty. The error is
 // load's.
 func Follow[T any](logger *slog.Logger, load func() (T, error), paths ...string) (*Latest[T], error) {
 	l := &Latest[T]{load: load, paths: paths, logger: logger, checked: time.Now()}
@@ -45,8 +44,8 @@ func Follow[T any](logger *slog.Logger, load func() (T, error), paths ...string)
 	return l, err
 }
 
-// Get returns what the files made at most a second ago. While they make nothing, it
-// stays what it was, and the reason is logged once.
+// Get returns the value of the files as of at most a second ago. If changed files cannot
+// be loaded, it keeps the old value and logs the reason once.
 func (l *Latest[T]) Get() T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,17 +53,17 @@ func (l *Latest[T]) Get() T {
 		return l.current
 	}
 	l.checked = time.Now()
-	stamps := l.stamps() // before the files are read, so that a change in between is seen next time
+	stamps := l.stamps() // before load, so that a change in between is noticed next time
 	if slices.Equal(stamps, l.read) {
 		return l.current
 	}
 	l.read = stamps
 	next, err := l.load()
 	if err != nil {
-		l.logger.Error("the TLS files have changed and cannot be used; the old ones serve on", "err", err)
+		l.logger.Error("cannot load the changed TLS files; the old ones stay in use", "err", err)
 		return l.current
 	}
-	l.logger.Info("the TLS files have changed and are in use")
+	l.logger.Info("the changed TLS files are in use")
 	l.current = next
 	return next
 }

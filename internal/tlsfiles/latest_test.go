@@ -67,7 +67,7 @@ func TestBrokenChangeIsLoggedOnce(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(log.String(), "cannot be used"); n != 2 {
+	if n := strings.Count(log.String(), "cannot load the changed TLS files"); n != 2 {
 		t.Errorf("%d complaints of two changes: %s", n, log.String())
 	}
 }

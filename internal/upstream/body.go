@@ -13,8 +13,8 @@ import (
 
 var errChunk = errors.New("a chunk is malformed")
 
-// passBody streams the answer's body to the client. What has arrived of an answer
-// of unknown length is flushed before the backend is waited for.
+// passBody streams the response body to the client. If its length is unknown, it flushes
+// what has arrived before it waits for the backend.
 func (c *conn) passBody(w http.ResponseWriter, method string, a *answer) error {
 	switch {
 	case bodiless(method, a.status):
@@ -29,7 +29,7 @@ func (c *conn) passBody(w http.ResponseWriter, method string, a *answer) error {
 	return c.passToEnd(w)
 }
 
-// pass hands on exactly n bytes.
+// pass copies exactly n bytes.
 func (c *conn) pass(w http.ResponseWriter, n int64) error {
 	if n > int64(c.end-c.start)+readBuffer {
 		c.enlarge()
@@ -67,7 +67,7 @@ func (c *conn) deliver(w http.ResponseWriter, p []byte) error {
 	return nil
 }
 
-// passChunks decodes the chunked coding, RFC 9112, 7.1; net/http encodes anew.
+// passChunks decodes the chunked coding (RFC 9112, 7.1); net/http encodes it again.
 func (c *conn) passChunks(w http.ResponseWriter, a *answer) error {
 	for {
 		line, err := c.line()
@@ -93,7 +93,7 @@ func (c *conn) passChunks(w http.ResponseWriter, a *answer) error {
 	}
 }
 
-// chunkSize reads a size in hexadecimal, behind which an extension may follow.
+// chunkSize reads a size in hexadecimal, which an extension may follow.
 func chunkSize(line []byte) (size int64, ok bool) {
 	const most = 15 // digits, so that no size overflows
 	i := 0
@@ -114,8 +114,8 @@ func chunkSize(line []byte) (size int64, ok bool) {
 	return size, 0 < i && i <= most
 }
 
-// passTrailers reads the fields after the last chunk. They go to the client as
-// trailers, never as header fields, and those of this hop do not go at all.
+// passTrailers reads the fields after the last chunk. It sends them to the client as
+// trailers, never as header fields, and drops those of this hop.
 func (c *conn) passTrailers(w http.ResponseWriter, a *answer) error {
 	h := w.Header()
 	for total := 0; total <= maxHeaderBytes; {
@@ -135,8 +135,8 @@ func (c *conn) passTrailers(w http.ResponseWriter, a *answer) error {
 			continue
 		}
 		if !names(strings.Split(a.trailers, ","), name) {
-			// net/http sends trailers with a chunked answer only, and it decides by
-			// the first flush whether an answer is.
+			// net/http sends trailers only with a chunked response, and the first flush
+			// decides whether it is.
 			_ = http.NewResponseController(w).Flush()
 		}
 		h.Add(http.TrailerPrefix+name, value)

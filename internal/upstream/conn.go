@@ -18,17 +18,16 @@ import (
 
 const (
 	readBuffer = 4 << 10
-	// patience is how long the backend is waited for before it is also watched
-	// whether the client leaves. Watching costs allocations, and most answers are
-	// there sooner.
+	// patience is how long the gateway waits for the backend before it also watches for
+	// the client leaving. Watching allocates, and most responses come sooner.
 	patience = 50 * time.Millisecond
 )
 
-// conn is a connection to the backend, with the buffers of the exchange that is
-// under way on it. One exchange at a time has it.
+// conn is a connection to the backend, with the buffers of its current exchange. It
+// serves one exchange at a time.
 type conn struct {
 	link
-	raw        syscall.RawConn // nil when the connection has no descriptor
+	raw        syscall.RawConn // nil if the connection has no descriptor
 	peek       func(fd uintptr)
 	peeked     bool // what peek found: nothing to read and not closed
 	breakOff   func()
@@ -36,18 +35,18 @@ type conn struct {
 	idleUntil  time.Time // while it is idle
 	out        []byte    // the request's header
 	buf        []byte
-	start, end int // buf[start:end] has been read and not used
+	start, end int // buf[start:end] was read but not used
 	own        []byte
-	fields     []field // of the answer's header
+	fields     []field // of the response header
 	names      []string
 
-	// Of the exchange under way.
+	// Of the current exchange.
 	ctx     context.Context
-	watched func() bool // stops watching ctx; nil when it is not watched
-	upload  *upload     // nil when the whole request went along with its header
+	watched func() bool // stops watching ctx; nil if it is not watched
+	upload  *upload     // nil if the whole request was sent with its header
 	heard   bool        // a byte came back
 	client  http.ResponseWriter
-	held    bool // client holds what it should have before the next wait
+	held    bool // the client's writer holds bytes to flush before the next wait
 }
 
 func newConn(nc net.Conn) *conn {
@@ -61,9 +60,9 @@ func newConn(nc net.Conn) *conn {
 	return c
 }
 
-// quiet reports whether the backend has neither closed an idle connection nor
-// sent anything on it. Bytes that nobody asked for would be read as the answer to
-// the next request, which is another client's.
+// quiet reports whether the backend has neither closed an idle connection nor sent
+// anything on it. Unexpected bytes would be read as the response to the next request,
+// which is another client's.
 func (c *conn) quiet() bool {
 	if c.raw == nil {
 		return true
@@ -77,14 +76,14 @@ func (c *conn) begin(ctx context.Context, o *Options) {
 	c.link.begin(o.ResponseTimeout, o.IdleTimeout)
 }
 
-// startUpload sends a body behind the header. An error shows in reading, too.
+// startUpload sends a body after the header. An error shows in reading, too.
 func (c *conn) startUpload(b *body, length int64) {
 	c.watch()
 	b.turns = &c.link
 	c.upload = startUpload(&c.link, b, length)
 }
 
-// watch has c closed when the client leaves.
+// watch closes c when the client leaves.
 func (c *conn) watch() {
 	if c.watched == nil {
 		c.watched = context.AfterFunc(c.ctx, c.breakOff)
@@ -107,7 +106,7 @@ func (c *conn) finish() bool {
 
 var errHeaderTooLarge = fmt.Errorf("its header is larger than %d bytes", maxHeaderBytes)
 
-// readHead reads up to and with the empty line that ends a header.
+// readHead reads up to and including the empty line that ends a header.
 func (c *conn) readHead() (string, error) {
 	for scanned := 0; ; {
 		b := c.buf[c.start:c.end]
@@ -129,7 +128,7 @@ func (c *conn) readHead() (string, error) {
 	}
 }
 
-// fill reads more from the backend, behind what has not been used yet.
+// fill reads more from the backend, after the unused bytes.
 func (c *conn) fill() error {
 	switch {
 	case c.start == c.end:
@@ -148,7 +147,7 @@ func (c *conn) fill() error {
 	}
 	if c.held {
 		c.held = false
-		_ = http.NewResponseController(c.client).Flush() // a client that is gone shows at the next write
+		_ = http.NewResponseController(c.client).Flush() // the next write shows whether the client is gone
 	}
 	n, err := c.await(c.buf[c.end:])
 	c.end += n
@@ -156,7 +155,7 @@ func (c *conn) fill() error {
 	return err
 }
 
-// await reads once, within the backend's time.
+// await reads once, within the backend's time-out.
 func (c *conn) await(p []byte) (int, error) {
 	if c.watched == nil {
 		n, err := c.read(p, patience)
@@ -168,8 +167,8 @@ func (c *conn) await(p []byte) (int, error) {
 	return c.read(p, 0)
 }
 
-// sendHead writes what stands in out. A socket on which everything was answered
-// takes a few KiB without waiting, so that these need no deadline.
+// sendHead writes out. An idle socket accepts a few KiB without waiting, so that these
+// need no deadline.
 func (c *conn) sendHead() error {
 	if len(c.out) > readBuffer {
 		if err := c.hurry(); err != nil {
@@ -231,5 +230,5 @@ func (c *conn) giveBack() {
 
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
-// borrowPiece takes one from pieces, which holds nothing else.
+// borrowPiece takes a buffer from pieces.
 func borrowPiece() *[pieceSize]byte { return pieces.Get().(*[pieceSize]byte) }

@@ -16,35 +16,35 @@ import (
 var (
 	// ErrUnreachable means that no connection to the backend could be made.
 	ErrUnreachable = errors.New("the backend cannot be reached")
-	// ErrTimeout means that the backend took the connection, and then too long to
-	// take the request or to answer. With [ErrCut] it is a pause within the answer.
+	// ErrTimeout means that the backend accepted the connection but took too long to
+	// accept the request or to respond. With [ErrCut] it is a pause within the response.
 	ErrTimeout = errors.New("the backend took too long")
-	// ErrInvalid means that what the backend sent is not an HTTP answer.
-	ErrInvalid = errors.New("the backend sent no valid answer")
-	// ErrClosed is the [ErrInvalid] of a backend that closed the connection before
-	// there was an answer.
-	ErrClosed = fmt.Errorf("%w: it closed the connection without an answer", ErrInvalid)
-	// ErrCut means that the answer ended before it was whole, after its beginning was passed on.
-	ErrCut = errors.New("the answer was cut off")
-	// ErrGone means that the client left before the answer was there.
-	ErrGone = errors.New("the client went away")
-	// ErrBodyTooLarge means that the request's body exceeds Options.MaxBody.
+	// ErrInvalid means that the backend did not send a valid HTTP response.
+	ErrInvalid = errors.New("the backend sent no valid response")
+	// ErrClosed is an [ErrInvalid]: the backend closed the connection without a
+	// response.
+	ErrClosed = fmt.Errorf("%w: it closed the connection without a response", ErrInvalid)
+	// ErrCut means that the response ended early, after its beginning was sent to the client.
+	ErrCut = errors.New("the response was cut off")
+	// ErrGone means that the client disconnected before the response.
+	ErrGone = errors.New("the client disconnected")
+	// ErrBodyTooLarge means that the request body exceeds Options.MaxBody.
 	ErrBodyTooLarge = errors.New("body too large")
-	// ErrBodyTimeout means that the request's body stalled, or came more slowly than Options.MinBodyRate.
-	ErrBodyTimeout = errors.New("the request's body did not come in time")
-	// ErrBody means that the request's body could not be read: its framing is broken.
-	ErrBody = errors.New("the request's body cannot be read")
-	// ErrTrailer means that what follows the request's body may not be passed on. It
-	// comes with [ErrBody], and its text is fit for the client.
-	ErrTrailer = errors.New("a trailer is not valid")
+	// ErrBodyTimeout means that the request body stalled or was slower than Options.MinBodyRate.
+	ErrBodyTimeout = errors.New("the request body did not arrive in time")
+	// ErrBody means that the request body could not be read: its framing is broken.
+	ErrBody = errors.New("the request body cannot be read")
+	// ErrTrailer means that a trailer of the request must not be forwarded. It comes
+	// with [ErrBody]; the client may read its text.
+	ErrTrailer = errors.New("invalid trailer")
 
-	errNoHeader  = fmt.Errorf("%w: it did not take the request, or sent no header in answer, within upstream.response_timeout", ErrTimeout)
-	errPaused    = fmt.Errorf("%w: it paused within its answer for longer than upstream.idle_timeout", ErrTimeout)
-	errMidHeader = fmt.Errorf("%w: it closed the connection within its header", ErrInvalid)
-	errBroken    = errors.New("the backend closed the connection, or broke the rules of HTTP")
+	errNoHeader  = fmt.Errorf("%w: it did not accept the request, or sent no response header, within upstream.response_timeout", ErrTimeout)
+	errPaused    = fmt.Errorf("%w: it paused within its response for longer than upstream.idle_timeout", ErrTimeout)
+	errMidHeader = fmt.Errorf("%w: it closed the connection in the middle of its header", ErrInvalid)
+	errBroken    = errors.New("the backend closed the connection or violated HTTP")
 )
 
-// classify names the party whose fault it is that there is no answer.
+// classify says who is to blame that there is no response.
 func classify(ctx context.Context, err, body error) error {
 	if fault := clients(ctx, body); fault != nil {
 		return fault
@@ -67,15 +67,15 @@ func timedOut(err error) bool {
 	return ok && e.Timeout()
 }
 
-// closed reports whether the backend has closed a connection or reset it, at which
-// net/http's client closes its own end. It has no types for two of the errors.
+// closed reports whether the backend closed or reset a connection; net/http's client
+// then closes its own end. Two of its errors have no type.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		strings.Contains(err.Error(), "server closed idle connection") ||
 		strings.Contains(err.Error(), "cannot rewind body after connection loss")
 }
 
-// cut is the error of an answer that broke off.
+// cut returns the error of a response that ended early.
 func cut(ctx context.Context, cause, body error) error {
 	if fault := clients(ctx, body); fault != nil {
 		cause = fault
@@ -87,14 +87,14 @@ func cut(ctx context.Context, cause, body error) error {
 	return fmt.Errorf("%w: %w", ErrCut, cause)
 }
 
-// clients is the client's own fault, nil if it has none. The body's comes first:
-// what the transport, or the end of ctx, says then is only its echo.
+// clients returns the client's own fault, nil if there is none. A fault of the body
+// comes first: an error of the transport or of ctx then only follows from it.
 func clients(ctx context.Context, body error) error {
 	switch {
 	case errors.Is(body, ErrBodyTooLarge), errors.Is(body, ErrBodyTimeout):
 		return body
 	case errors.Is(body, os.ErrDeadlineExceeded):
-		return ErrBodyTimeout // at which net/http takes the client for gone, too
+		return ErrBodyTimeout // net/http then considers the client gone, too
 	case ctx.Err() != nil:
 		return ErrGone
 	case body != nil:
@@ -119,5 +119,5 @@ func unreachable(err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
-	return strings.Contains(err.Error(), "TLS handshake timeout") // net/http's, which has no type
+	return strings.Contains(err.Error(), "TLS handshake timeout") // net/http's error has no type
 }

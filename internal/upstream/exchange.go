@@ -8,24 +8,24 @@ import (
 )
 
 const (
-	// inlineBody is up to which size a body is sent along with the header, in one
-	// write and without a goroutine. It is read before the backend sees anything.
+	// inlineBody is the largest body that is sent with the header, in one write and
+	// without a goroutine. It is read before anything is sent to the backend.
 	inlineBody = 8 << 10
-	// interim is how many interim answers (1xx) may come before the final one.
+	// interim is how many interim responses (1xx) may precede the final one.
 	interim = 16
 )
 
-// exchange sends a plain request and streams the answer to w, in the caller's
-// goroutine. A longer body has one of its own, since the answer may come first.
+// exchange sends a plain request and streams the response to w, in the caller's
+// goroutine. A longer body has its own goroutine, because the response may come first.
 func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoing) (status int, err error) {
 	var b *body
-	var short []byte // a body that goes along with the header
+	var short []byte // a body that is sent with the header
 	if r.ContentLength != 0 {
 		b = newBody(w, r, &u.opts, out.Received)
 	}
 	if 0 < r.ContentLength && r.ContentLength <= inlineBody && len(r.Trailer) == 0 {
-		// Read before a connection is taken: a slow client must not hold one, nor
-		// outlast the time that the backend leaves it idle.
+		// Read before taking a connection: a slow client must not hold one while the
+		// backend may close it as idle.
 		piece := borrowPiece()
 		defer pieces.Put(piece)
 		short = piece[:r.ContentLength]
@@ -47,11 +47,11 @@ func (u *Upstream) exchange(w http.ResponseWriter, r *http.Request, out *Outgoin
 	}
 }
 
-// errStale means that the backend had closed a connection before it saw the
-// request, so that the request may be sent on another one.
-var errStale = errors.New("the connection had been closed")
+// errStale means that the backend had closed a connection before it saw the request,
+// so that the request may be retried on another one.
+var errStale = errors.New("the backend had closed the connection")
 
-// try has one exchange on c, which it puts back into the pool or closes.
+// try does one exchange on c, and then returns c to the pool or closes it.
 func (u *Upstream) try(
 	c *conn, w http.ResponseWriter, r *http.Request, out *Outgoing, short []byte, b *body,
 ) (status int, err error) {
@@ -81,12 +81,12 @@ func (u *Upstream) try(
 	if c.finish() && err == nil && whole && a.endsBefore(r.Method) {
 		u.pool.put(c, a.keep)
 	} else {
-		_ = c.Close() // nothing more is expected on it
+		_ = c.Close() // it is not needed any more
 	}
 	return a.status, err
 }
 
-// endsBefore reports whether the answer ends before its connection does.
+// endsBefore reports whether the response ends before its connection.
 func (a *answer) endsBefore(method string) bool {
 	return !a.close && (a.chunked || a.length >= 0 || bodiless(method, a.status))
 }
@@ -105,7 +105,7 @@ func (u *Upstream) sendRequest(c *conn, r *http.Request, out *Outgoing, short []
 	return nil
 }
 
-// awaitAnswer reads the backend's header into that of w, passing interim answers on.
+// awaitAnswer reads the backend's header into that of w, and forwards interim responses.
 func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) (answer, error) {
 	h := w.Header()
 	c.names = c.names[:0]
@@ -134,7 +134,7 @@ func (u *Upstream) awaitAnswer(c *conn, w http.ResponseWriter, r *http.Request) 
 		case a.status != http.StatusContinue && r.ProtoAtLeast(1, 1):
 			a.setHeader(h, c.names)
 			w.WriteHeader(a.status)
-			for _, f := range a.fields { // they belong to the interim answer alone
+			for _, f := range a.fields { // they belong to the interim response only
 				if !isOwn(c.names, f.name) {
 					delete(h, f.name)
 				}
@@ -157,8 +157,8 @@ func (a *answer) finishHeader(h http.Header, r *http.Request) {
 	}
 }
 
-// closeAfter is for an answer that comes before the end of its request: net/http
-// would first wait for the rest.
+// closeAfter is for a response that comes before the end of its request: net/http would
+// first wait for the rest.
 func closeAfter(h http.Header, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"}

@@ -130,10 +130,10 @@ func TestClosedWithoutAnswer(t *testing.T) {
 		text     string
 		leanOnly bool // net/http's client has words of its own
 	}{
-		"nothing":             {"", ErrClosed, "without an answer", false},
-		"an interim answer":   {"HTTP/1.1 102 Processing\r\n\r\n", ErrClosed, "without an answer", true},
-		"a part of a header":  {"HTTP/1.1 200 OK\r\nContent-Le", ErrInvalid, "within its header", true},
-		"the header's end":    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", ErrInvalid, "within its header", true},
+		"nothing":             {"", ErrClosed, "without a response", false},
+		"an interim answer":   {"HTTP/1.1 102 Processing\r\n\r\n", ErrClosed, "without a response", true},
+		"a part of a header":  {"HTTP/1.1 200 OK\r\nContent-Le", ErrInvalid, "in the middle of its header", true},
+		"the header's end":    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", ErrInvalid, "in the middle of its header", true},
 		"half of its answer":  {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwh", ErrCut, "closed the connection", false},
 		"none of its answer":  {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ErrCut, "closed the connection", false},
 		"a chunk without end": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwh", ErrCut, "closed the connection", false},

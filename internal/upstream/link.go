@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// link is a connection to the backend that knows who has to move next, and so how
-// long the gateway waits for it. Deadlines of an exchange are set nowhere else.
+// link is a connection to the backend that knows whose turn it is, and so how long the
+// gateway waits. It alone sets the deadlines of an exchange.
 //
-// While the client has to send the next piece of its request, the backend may be
-// silent: the client has a time-out of its own. Whenever the next move is the
-// backend's, it has response to take a piece and, after the last one, to send the
-// whole header of its answer. Once that is there it has idle for each pause within
-// the answer; whether it takes the rest of the request is then its own affair.
+// While it is the client's turn to send the next piece of its request, the backend may
+// be silent: the client has its own time-out. When it is the backend's turn, it has
+// response to accept a piece and, after the last one, to send the whole response
+// header. After that it has idle for each pause within the response, whether or not it
+// accepts the rest of the request.
 type link struct {
 	net.Conn
 	response, idle time.Duration
 
 	mu       sync.Mutex
-	client   bool      // the next move is the client's
-	answered bool      // the answer's header has been read
-	by       time.Time // when it must have been, unless the next move is the client's
-	hurried  bool      // there is a deadline for writing
-	given    bool      // up: there will be no answer
+	client   bool      // it is the client's turn
+	answered bool      // the response header has been read
+	by       time.Time // when it must have been read, unless it is the client's turn
+	hurried  bool      // a write deadline is set
+	given    bool      // up: there will be no response
 }
 
 // begin readies l for an exchange.
@@ -33,7 +33,7 @@ func (l *link) begin(response, idle time.Duration) {
 	l.by = time.Now().Add(response)
 }
 
-// hurry gives the backend response to take what is written next.
+// hurry gives the backend response to accept the next write.
 func (l *link) hurry() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *link) giveUp() {
 	_ = l.SetReadDeadline(time.Now())
 }
 
-// beginBody is called when the answer's header has been read.
+// beginBody is called when the response header has been read.
 func (l *link) beginBody() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +79,7 @@ func (l *link) beginBody() {
 	_ = l.clearWriting()
 }
 
-// relax ends an exchange: what is written next has no deadline.
+// relax ends an exchange: the next write has no deadline.
 func (l *link) relax() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,8 +94,8 @@ func (l *link) clearWriting() error {
 	return l.SetWriteDeadline(time.Time{})
 }
 
-// read reads once, within the backend's time and, unless it is 0, within most.
-// There is no error beside bytes that were read.
+// read reads once, within the backend's time-out and, unless it is 0, within most. It
+// returns either bytes or an error.
 func (l *link) read(p []byte, most time.Duration) (int, error) {
 	if err := l.allow(most); err != nil {
 		return 0, err

@@ -10,11 +10,11 @@ import (
 )
 
 // keepAlive reads the timeout of a Keep-Alive field, as in "timeout=5, max=100"
-// (RFC 2068, 19.7.1.1), and returns how long a connection may then be idle: less
-// than that, since a request that is under way when the backend closes is lost. It
-// returns a duration below 0 if there is none.
+// (RFC 2068, 19.7.1.1), and returns how long a connection may then be idle: less than
+// the timeout, because a request on its way when the backend closes is lost. It returns
+// a negative duration if there is no timeout.
 func keepAlive(field string) time.Duration {
-	const most = 24 * 60 * 60 // a day is for ever
+	const most = 24 * 60 * 60 // a day is as good as forever
 	for parameter := range strings.SplitSeq(field, ",") {
 		name, value, _ := strings.Cut(parameter, "=")
 		if !strings.EqualFold(strings.Trim(name, " \t"), "timeout") {
@@ -30,8 +30,8 @@ func keepAlive(field string) time.Duration {
 	return unknown
 }
 
-// pool holds the idle connections to one backend. The last one used is the
-// first one to be used again, so that what is not needed grows old and goes.
+// pool holds the idle connections to one backend. It reuses the most recent one first,
+// so that connections that are not needed expire.
 type pool struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	addr string
@@ -43,8 +43,8 @@ type pool struct {
 	sweep  *time.Timer // set while it is to run
 }
 
-// take returns an idle connection that the backend has not closed and is not about
-// to close, and on which it has said nothing; or nil.
+// take returns an idle connection that the backend has not closed, is not about to close
+// and has sent nothing on; or nil.
 func (p *pool) take() *conn {
 	for {
 		p.mu.Lock()
@@ -60,7 +60,7 @@ func (p *pool) take() *conn {
 		if time.Now().Before(c.idleUntil) && c.quiet() {
 			return c
 		}
-		_ = c.Close() // too old, closed by the backend, or with bytes that nobody asked for
+		_ = c.Close() // too old, closed by the backend, or with unexpected bytes
 	}
 }
 
@@ -73,8 +73,8 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 	return newConn(nc), nil
 }
 
-// put takes back a connection on which an exchange has ended cleanly. said is how
-// long it may be idle by the backend's word, below 0 if there is none.
+// put takes back a connection after a clean exchange. said is how long the backend lets
+// it be idle; negative if the backend does not say.
 func (p *pool) put(c *conn, said time.Duration) {
 	keep := p.keep
 	if said >= 0 {
@@ -95,9 +95,9 @@ func (p *pool) put(c *conn, said time.Duration) {
 	}
 }
 
-// expire drops the connections that were idle too long, and comes back while there
-// are any. One that was to go sooner than those before it may stay that much longer:
-// take does not return it.
+// expire closes the connections that were idle too long, and runs again while there are
+// any. A connection that expires sooner than those before it may stay longer, but take
+// does not return it.
 func (p *pool) expire() {
 	p.mu.Lock()
 	now := time.Now()

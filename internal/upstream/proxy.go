@@ -12,7 +12,7 @@ import (
 	"net/url"
 )
 
-// newProxy makes what takes the requests that are not plain.
+// newProxy makes the proxy for the requests that are not plain.
 func newProxy(o Options, dialer *net.Dialer) httputil.ReverseProxy {
 	return httputil.ReverseProxy{
 		Transport:  newTransport(o, dialer),
@@ -34,8 +34,8 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	}
 	own := maps.Clone(w.Header())
 
-	// A copy for each request lets its outcome be a local variable, with no
-	// detour through the request's context.
+	// With a copy per request, the outcome is a local variable and needs no detour
+	// through the request's context.
 	proxy := u.proxy
 	proxy.Rewrite = func(pr *httputil.ProxyRequest) {
 		u.rewrite(pr, out)
@@ -61,7 +61,7 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 		err = classify(r.Context(), e, b.verdict(r.Context()))
 	}
 	defer func() {
-		b.stop() // for the verdict waits until nothing is being read
+		b.stop() // the verdict waits until nobody reads the body
 		if p := recover(); p != nil {
 			if aborted, ok := p.(error); !ok || !errors.Is(aborted, http.ErrAbortHandler) {
 				panic(p)
@@ -75,13 +75,13 @@ func (u *Upstream) proxied(w http.ResponseWriter, r *http.Request, out *Outgoing
 	}()
 	sent := r.WithContext(ctx)
 	if b != nil {
-		sent.Body = b // net/http's server looks at the kind of the request's own
+		sent.Body = b // net/http's server checks the type of the request's own body
 	}
 	proxy.ServeHTTP(&hinting{w, own}, sent)
 	return status, err
 }
 
-// paced returns the answer's body with what watches over the pauses in it.
+// paced wraps the response body with what limits its pauses.
 func (u *Upstream) paced(answer *http.Response, r *http.Request, b *body, wait *stall) io.ReadCloser {
 	if tunnel, ok := answer.Body.(io.ReadWriteCloser); ok && answer.StatusCode == http.StatusSwitchingProtocols {
 		wait.end()
@@ -91,7 +91,7 @@ func (u *Upstream) paced(answer *http.Response, r *http.Request, b *body, wait *
 		wait.beginBody(u.opts.IdleTimeout)
 		return &timely{answer.Body, wait}
 	}
-	wait.end() // pings keep an eye on an HTTP/2 backend
+	wait.end() // pings monitor an HTTP/2 backend
 	if b == nil {
 		return answer.Body
 	}
@@ -101,8 +101,8 @@ func (u *Upstream) paced(answer *http.Response, r *http.Request, b *body, wait *
 	return &conversation{answer.Body, b}
 }
 
-// conversation is the body of an HTTP/2 answer whose request may still be under
-// way, as in gRPC. [http.Transport] closes it only when nobody reads the request's.
+// conversation is the body of an HTTP/2 response while the request may still be under
+// way, as in gRPC. [http.Transport] closes it only when nobody reads the request body.
 type conversation struct {
 	io.ReadCloser
 	request *body
@@ -113,13 +113,13 @@ func (c *conversation) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// rewrite makes the request that the backend gets.
+// rewrite makes the request for the backend.
 func (u *Upstream) rewrite(pr *httputil.ProxyRequest, out *Outgoing) {
 	o := pr.Out
 	o.URL = &url.URL{
 		Scheme: u.opts.Target.Scheme,
 		Host:   u.opts.Target.Host,
-		// Opaque is written as it stands; Path would be decoded and encoded again.
+		// Opaque is sent unchanged; Path would be decoded and encoded again.
 		Opaque: out.Path,
 	}
 	if out.Query != "" {
@@ -142,9 +142,9 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest, out *Outgoing) {
 	o.Header["X-Forwarded-Proto"] = []string{out.ForwardedProto}
 }
 
-// passTrailers has the trailers that the client declared follow its body.
+// passTrailers forwards the trailers that the client declared.
 func (u *Upstream) passTrailers(out *http.Request, b *body) {
-	out.Trailer = nil // a copy, which would stay empty
+	out.Trailer = nil // it is a copy that would stay empty
 	if b == nil {
 		return
 	}
@@ -154,12 +154,12 @@ func (u *Upstream) passTrailers(out *http.Request, b *body) {
 	}
 }
 
-// modify leaves the gateway's own fields, which an interim answer has cleared
-// from h, as they are, whatever the answer says of them.
+// modify restores the gateway's own fields in h, which an interim response has cleared,
+// and removes them from the backend's response.
 func (u *Upstream) modify(h http.Header, answer *http.Response, own http.Header) {
 	maps.Copy(h, own)
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		delete(h, "Connection") // its close is not of the tunnel
+		delete(h, "Connection") // close does not apply to the tunnel
 	}
 	for name := range h {
 		delete(answer.Header, http.CanonicalHeaderKey(name))
@@ -172,9 +172,9 @@ func (u *Upstream) modify(h http.Header, answer *http.Response, own http.Header)
 	}
 }
 
-// selectSubprotocol selects one in place of a backend that does not. RFC 6455 lets a server
-// select none, but browsers then fail the connection if they offered any (WebSockets
-// standard, "establish a WebSocket connection").
+// selectSubprotocol selects a subprotocol if the backend selects none. RFC 6455 allows a
+// server to select none, but browsers then fail the connection if they offered any
+// (WebSockets standard, "establish a WebSocket connection").
 func selectSubprotocol(answer http.Header, offered string) {
 	const name = "Sec-Websocket-Protocol"
 	if offered != "" && answer.Get(name) == "" {
@@ -182,7 +182,7 @@ func selectSubprotocol(answer http.Header, offered string) {
 	}
 }
 
-// hinting keeps an interim answer from saying what the gateway says.
+// hinting removes the gateway's own fields from interim responses.
 type hinting struct {
 	http.ResponseWriter
 	own http.Header
@@ -201,7 +201,7 @@ func (w *hinting) WriteHeader(status int) {
 
 func (w *hinting) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// buffers lends the pieces in which bodies are copied.
+// buffers lends the buffers for copying bodies.
 type buffers struct{}
 
 func (buffers) Get() []byte      { return borrowPiece()[:] }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// appendHead appends the header of the request that the backend gets.
+// appendHead appends the request header for the backend.
 func (u *Upstream) appendHead(b []byte, r *http.Request, out *Outgoing) []byte {
 	b = append(append(b, r.Method...), ' ')
 	b = append(append(b, out.Path...), out.Query...)
@@ -36,9 +36,9 @@ func (u *Upstream) appendHead(b []byte, r *http.Request, out *Outgoing) []byte {
 	return append(b, "\r\n"...)
 }
 
-// passes reports whether a field of the client's goes to the backend. What this
-// hop settles anew does not, nor what the client's Connection names; only the
-// credential stays, for which the client has no say in that.
+// passes reports whether the gateway forwards a field of the client. It does not forward
+// fields that it sets itself, nor those that the client's Connection names, except the
+// credential, which Connection must not remove.
 func (u *Upstream) passes(name string, values, options []string) bool {
 	switch name {
 	case "Authorization":
@@ -57,8 +57,8 @@ func appendField(b []byte, name, value string) []byte {
 	return append(append(b, value...), "\r\n"...)
 }
 
-// appendFraming says how long the body is, as net/http does, and which trailers
-// may follow it.
+// appendFraming declares the body's length, as net/http does, and the trailers that may
+// follow it.
 func appendFraming(b []byte, r *http.Request) []byte {
 	switch {
 	case chunked(r):
@@ -75,14 +75,14 @@ func appendFraming(b []byte, r *http.Request) []byte {
 	return append(b, "\r\n"...)
 }
 
-// chunked reports whether a body goes in chunks: its length is unknown, or, as
-// HTTP/2 allows, it has a length and trailers, which in HTTP/1 only chunks can have.
+// chunked reports whether a body is sent in chunks: its length is unknown or, as HTTP/2
+// allows, it has a length and trailers, which HTTP/1 allows only after chunks.
 func chunked(r *http.Request) bool {
 	return r.ContentLength < 0 || r.ContentLength > 0 && len(r.Trailer) > 0
 }
 
-// hopByHop lists the fields that end at each hop, RFC 9110, 7.6.1, and those
-// that older programs take for such. Names are in canonical form.
+// hopByHop reports whether a field ends at each hop (RFC 9110, 7.6.1), or older programs
+// believe so. The name is in canonical form.
 func hopByHop(name string) bool {
 	switch name {
 	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
@@ -92,7 +92,7 @@ func hopByHop(name string) bool {
 	return false
 }
 
-// names reports whether the lines of a Connection field have this option.
+// names reports whether the lines of a Connection field contain this option.
 func names(lines []string, option string) bool {
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
@@ -104,9 +104,9 @@ func names(lines []string, option string) bool {
 	return false
 }
 
-// replayable reports whether a request may be sent again when the connection
-// turns out to have been closed: it must change nothing the second time (RFC
-// 9110, 9.2.2), and have no body that is gone after the first.
+// replayable reports whether a request may be retried if the connection turns out to be
+// closed: it must be idempotent (RFC 9110, 9.2.2) and have no body, which would be gone
+// after the first try.
 func replayable(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:

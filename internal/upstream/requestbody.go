@@ -13,29 +13,29 @@ import (
 	"time"
 )
 
-// turns is told who has to move next in an exchange.
+// turns tracks whose turn it is in an exchange.
 type turns interface {
-	awaitClient()  // it has to send the next piece of its request
-	awaitBackend() // it has to take that piece or, if it was the last, to answer
-	giveUp()       // nobody: the client has broken off, and half a request has no answer
+	awaitClient()  // the client must send the next piece of its request
+	awaitBackend() // the backend must accept that piece or, after the last, respond
+	giveUp()       // nobody's: the client has aborted, and half a request has no response
 }
 
-// body is a request's body as the client sends it: within the size limit, with a
-// time-out for each piece. It remembers why reading failed, so that a client's
-// broken framing is not blamed on the backend.
+// body is a request body as the client sends it, with a size limit and a time-out for
+// each piece. It remembers why reading failed, so that the backend is not blamed for a
+// client's broken framing.
 type body struct {
 	io.Reader
 	limit   int64
 	left    int64 // bytes that may still come
 	client  *http.ResponseController
 	timeout time.Duration
-	http2   bool  // whose deadline would end the body between two reads as well
+	http2   bool  // HTTP/2: the deadline would also end the body between two reads
 	turns   turns // may be nil
 	failed  atomic.Pointer[error]
 	ended   atomic.Bool // all of it was read
 
 	request *http.Request
-	trailer http.Header // what the client declared, with values once the body has ended; nil if nothing
+	trailer http.Header // the declared trailers, with values once the body has ended; nil if none
 
 	received *atomic.Int64 // bytes; may be nil
 
@@ -60,16 +60,16 @@ func newBody(w http.ResponseWriter, r *http.Request, o *Options, received *atomi
 	return b
 }
 
-var errStopped = errors.New("the rest of the body is not wanted")
+var errStopped = errors.New("the rest of the request body is not needed")
 
-// Read returns what the client sent. The end comes alone, so that whoever reads
-// on has sent what came before it.
+// Read returns what the client sent. It returns the end of the body separately, so that
+// the reader has sent all bytes before it.
 func (b *body) Read(p []byte) (int, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	if b.ended.Load() {
 		b.awaitBackend()
-		return 0, io.EOF // the connection's deadline is not the body's any more
+		return 0, io.EOF // the connection's deadline no longer belongs to the body
 	}
 	if !b.allow() {
 		return 0, errStopped
@@ -78,7 +78,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.turns.awaitClient()
 	}
 	start := time.Now()
-	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one more tells whether there is more
+	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left+1)]) // one byte more shows whether the body is too large
 	if b.received != nil {
 		b.received.Add(int64(n))
 	}
@@ -88,7 +88,7 @@ func (b *body) Read(p []byte) (int, error) {
 		n, err = 0, slow
 	}
 	if b.left -= int64(n); b.left < 0 {
-		n, err = 0, fmt.Errorf("%w: at most %d bytes are taken", ErrBodyTooLarge, b.limit)
+		n, err = 0, fmt.Errorf("%w: the limit is %d bytes", ErrBodyTooLarge, b.limit)
 	}
 	if errors.Is(err, io.EOF) {
 		if err = b.takeTrailers(); err == nil {
@@ -102,7 +102,7 @@ func (b *body) Read(p []byte) (int, error) {
 	case err == nil || errors.Is(err, io.EOF):
 		b.awaitBackend()
 	case !wanted:
-		err = errStopped // and no fault
+		err = errStopped // not a fault
 	default:
 		b.fail(err)
 	}
@@ -116,36 +116,35 @@ func (b *body) awaitBackend() {
 }
 
 func (b *body) fail(err error) {
-	fault := err // kept, which err itself rarely is
+	fault := err // a copy escapes, so that err itself need not
 	b.failed.CompareAndSwap(nil, &fault)
 	if b.turns != nil {
 		b.turns.giveUp()
 	}
 }
 
-// takeTrailers takes in the fields after the body. Those that were declared have
-// been found fit for a trailer before anything was sent. Others are refused: the
-// backend may already be answering, so that it is too late to tell it of them (RFC
-// 9110, 6.6.2), and what they say, such as a checksum, must not get lost unnoticed.
-// With HTTP/2, net/http's server drops those itself.
+// takeTrailers takes the trailers. The declared ones were checked before anything was
+// sent. It refuses others: it is too late to announce them to the backend (RFC 9110,
+// 6.6.2), and their content, such as a checksum, must not get lost unnoticed. With
+// HTTP/2, net/http's server drops those itself.
 func (b *body) takeTrailers() error {
 	for name, values := range b.request.Trailer {
 		if _, declared := b.trailer[name]; !declared {
-			return fmt.Errorf("%w: %.64q was not declared in the Trailer field", ErrTrailer, name)
+			return fmt.Errorf("%w: the Trailer header does not declare %.64q", ErrTrailer, name)
 		}
 		b.trailer[name] = values
 	}
 	return nil
 }
 
-// Close does nothing: net/http's would first read on, for as long as the client
-// likes, and its server closes the body in any case.
+// Close does nothing: net/http's Close would first read the rest, for as long as the
+// client likes, and its server closes the body in any case.
 func (b *body) Close() error { return nil }
 
-// remains reports whether the client may still be sending. A nil body has ended.
+// remains reports whether the client may still be sending. A nil body is over.
 func (b *body) remains() bool { return b != nil && !b.ended.Load() }
 
-// allow gives the client its time for the next piece.
+// allow starts the client's time-out for the next piece.
 func (b *body) allow() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -156,9 +155,9 @@ func (b *body) allow() bool {
 	return !b.stopped
 }
 
-// pause is when nothing is read: the client's time does not run. It reports whether
-// the rest was still wanted when that ended: net/http ends the request's context, at
-// which the body may be stopped, before it says that the time is over.
+// pause stops the client's time-out between reads. It reports whether the rest was still
+// wanted when the read ended: net/http ends the request's context, at which the body may
+// be stopped, before it reports the time-out.
 func (b *body) pause() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -168,8 +167,8 @@ func (b *body) pause() bool {
 	return !b.stopped || !b.by.IsZero() && !time.Now().Before(b.by)
 }
 
-// converse gives the client any time from now on: there is no telling whether it or
-// the backend is to speak next.
+// converse turns the client's time-out off, because nobody can tell whether the client
+// or the backend sends next.
 func (b *body) converse() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,7 +179,7 @@ func (b *body) converse() {
 	}
 }
 
-// stop ends a Read that is under way and refuses further ones, if there is a rest.
+// stop ends a running Read and refuses further ones, unless the body is over.
 func (b *body) stop() {
 	if !b.remains() {
 		return
@@ -191,7 +190,7 @@ func (b *body) stop() {
 	_ = b.client.SetReadDeadline(time.Now())
 }
 
-// fault is why reading failed, nil if it did not. A nil body has none.
+// fault returns why reading failed, nil if it did not. A nil body has no fault.
 func (b *body) fault() error {
 	if b != nil {
 		if failed := b.failed.Load(); failed != nil {
@@ -201,8 +200,8 @@ func (b *body) fault() error {
 	return nil
 }
 
-// verdict is the fault with which ctx, the request's, ended. net/http ends that
-// when a read fails, a moment before it says so to whoever reads.
+// verdict returns the fault, waiting for a running read if ctx, the request's context,
+// has ended: if a read fails, net/http ends ctx a moment before it returns the error.
 func (b *body) verdict(ctx context.Context) error {
 	if b != nil && ctx.Err() != nil {
 		b.reading.Lock()

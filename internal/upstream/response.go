@@ -16,29 +16,29 @@ import (
 // field is one line of the backend's header, its name in canonical form.
 type field struct{ name, value string }
 
-// answer is the header of the backend's answer.
+// answer is the header of the backend's response.
 type answer struct {
 	status   int
-	fields   []field // all but those of this hop
+	fields   []field // except those of this hop
 	trailers string  // names that the backend announced
 	length   int64   // of the body; unknown if below 0
 	chunked  bool
-	close    bool          // the backend takes no further request on this connection
-	keep     time.Duration // how long this may be idle, as the backend says; below 0 if it does not
+	close    bool          // the backend accepts no further request on this connection
+	keep     time.Duration // how long the backend lets the connection be idle; negative if unknown
 }
 
 const unknown = -1
 
 var (
-	errStatusLine = errors.New("its first line is no status line of HTTP/1")
+	errStatusLine = errors.New("its first line is not an HTTP/1 status line")
 	errField      = errors.New("a header field is malformed")
-	errLength     = errors.New("it gives its length in two ways, or in none that is valid")
-	errSwitched   = errors.New("it switched protocols without having been asked to")
-	errTooEarly   = errors.New("it sent too many interim answers")
+	errLength     = errors.New("its length is ambiguous or invalid")
+	errSwitched   = errors.New("it switched protocols without being asked")
+	errTooEarly   = errors.New("it sent too many interim responses")
 )
 
-// parseHead reads a header, which ends in an empty line. It is strict: what two
-// parties could read in two ways is an error.
+// parseHead reads a header, which ends in an empty line. It is strict: a header that two
+// parties could read differently is an error.
 func (c *conn) parseHead(head string) (answer, error) {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	a := answer{length: unknown, keep: unknown, fields: c.fields[:0]}
@@ -106,7 +106,7 @@ func (a *answer) parseStatus(line string) (minor byte, err error) {
 	return minor, nil
 }
 
-// frame settles how long the body is, RFC 9112, 6.3.
+// frame determines the body's length (RFC 9112, 6.3).
 func (a *answer) frame(length, encoding string, minor byte) error {
 	if encoding != "" {
 		if length != "" || minor == '0' {
@@ -126,12 +126,12 @@ func (a *answer) frame(length, encoding string, minor byte) error {
 	return nil
 }
 
-// bodiless reports whether an answer has no body, whatever its header says.
+// bodiless reports whether a response has no body, whatever its header says.
 func bodiless(method string, status int) bool {
 	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
-// setHeader puts the backend's fields into h. Those named in own stay as they are.
+// setHeader puts the backend's fields into h, except those named in own.
 func (a *answer) setHeader(h http.Header, own []string) {
 	values := make([]string, len(a.fields))
 	for i, f := range a.fields {
@@ -147,7 +147,7 @@ func (a *answer) setHeader(h http.Header, own []string) {
 	}
 }
 
-// isOwn ignores case: RateLimit is not spelled as net/http would.
+// isOwn ignores case, because RateLimit is not in canonical form.
 func isOwn(own []string, name string) bool {
 	for _, o := range own {
 		if len(o) == len(name) && strings.EqualFold(o, name) {

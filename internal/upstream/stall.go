@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// stall ends a request during which the backend is waited for too long, by the same
-// rules as link, for those who cannot set a connection's deadlines.
+// stall ends a request if the backend takes too long, by the same rules as link, for
+// callers that cannot set a connection's deadlines.
 type stall struct {
 	leave context.CancelCauseFunc
 
 	mu       sync.Mutex
 	limit    time.Duration
 	timer    *time.Timer // nil before it is started
-	client   bool        // the next move is the client's
-	answered bool        // the answer's header has been read
-	reading  bool        // the next piece of the answer is awaited
+	client   bool        // it is the client's turn
+	answered bool        // the response header has been read
+	reading  bool        // the next piece of the response is awaited
 	over     bool
 }
 
-// errStalled is a time-out, to [classify] and to [cut].
+// errStalled is a time-out to [classify] and [cut].
 var errStalled error = &net.OpError{Op: "wait", Err: os.ErrDeadlineExceeded}
 
 // awaitClient implements turns.
@@ -47,7 +47,7 @@ func (s *stall) awaitBackend() {
 // giveUp implements turns: net/http's client ends the request itself.
 func (s *stall) giveUp() {}
 
-// beginBody is called when the answer's header has been read.
+// beginBody is called when the response header has been read.
 func (s *stall) beginBody(idle time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *stall) beginBody(idle time.Duration) {
 	s.stop()
 }
 
-// beginRead is called before a piece of the answer is awaited.
+// beginRead is called before waiting for a piece of the response.
 func (s *stall) beginRead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *stall) endRead() {
 	s.stop()
 }
 
-// end makes later starts do nothing.
+// end stops the timer for good.
 func (s *stall) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *stall) stop() {
 	}
 }
 
-// timely is an answer's body whose reader is told of to a stall.
+// timely is a response body that reports its reads to a stall.
 type timely struct {
 	io.ReadCloser
 	wait *stall

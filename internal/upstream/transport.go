@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// transport is an [http.Transport] that keeps idle connections for no longer than
-// the backend says. It has no way to tell one connection's time, so the least that
-// was said counts for all: the transport is exchanged for one with that.
+// transport is an [http.Transport] that keeps idle connections no longer than the backend
+// allows. It cannot set the time of a single connection, so the shortest time applies to
+// all: the transport is replaced by one with that time.
 type transport struct {
 	current atomic.Pointer[http.Transport]
 }
@@ -27,7 +27,7 @@ func newTransport(o Options, dialer *net.Dialer) *transport {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		DisableCompression:     true, // compression is between client and backend
 		ForceAttemptHTTP2:      true,
-		// A backend that died without a word is found out, also beneath a silent stream.
+		// Pings detect a backend that died silently, even under a silent stream.
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout: o.ResponseTimeout, PingTimeout: o.ResponseTimeout, WriteByteTimeout: o.ResponseTimeout,
 		},
@@ -42,7 +42,7 @@ func newTransport(o Options, dialer *net.Dialer) *transport {
 	return exchangeable
 }
 
-// keep has idle connections kept for d. To net/http 0 would be for ever.
+// keep sets how long connections may be idle. To net/http 0 would mean forever.
 func keep(t *http.Transport, d time.Duration) { t.IdleConnTimeout, t.DisableKeepAlives = d, d == 0 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -67,7 +67,7 @@ func (t *transport) shorten(d time.Duration) {
 		after := before.Clone()
 		keep(after, d)
 		if t.current.CompareAndSwap(before, after) {
-			before.CloseIdleConnections() // and those in use as they become idle
+			before.CloseIdleConnections() // those in use close when they become idle
 			return
 		}
 	}

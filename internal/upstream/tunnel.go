@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// tunnel is the backend's side of a WebSocket. It follows the frames that pass
-// (RFC 6455, 5.2), so that the drain can end it between two of them with a close
-// frame in each direction.
+// tunnel is the backend's side of a WebSocket. It tracks the frames that pass (RFC 6455,
+// 5.2), so that the drain can end it between two frames, with a close frame in each
+// direction.
 type tunnel struct {
 	io.ReadWriteCloser
 	draining <-chan struct{}
@@ -27,14 +27,14 @@ type tunnel struct {
 	up frames // client to backend
 }
 
-// The payload is 1001, going away. What a client sends must be masked, and the
-// backend takes the gateway for one; a mask of zeros leaves the payload legible.
+// The payload is 1001, going away. A client must mask what it sends, and to the backend
+// the gateway is a client; a mask of zeros leaves the payload readable.
 var (
 	goingAway       = []byte{0x88, 2, 0x03, 0xe9}
 	maskedGoingAway = []byte{0x88, 0x80 | 2, 0, 0, 0, 0, 0x03, 0xe9}
 )
 
-var errGoingAway = errors.New("the gateway is going away")
+var errGoingAway = errors.New("the gateway is shutting down")
 
 func newTunnel(backend io.ReadWriteCloser, draining <-chan struct{}) *tunnel {
 	t := &tunnel{
@@ -70,8 +70,8 @@ func (t *tunnel) pump() {
 	}
 }
 
-// Read returns what the backend sent; once the gateway drains, and a frame has
-// ended, a close frame and then an error.
+// Read returns what the backend sent. Once the gateway drains and a frame has ended, it
+// returns a close frame and then an error.
 func (t *tunnel) Read(p []byte) (int, error) {
 	if t.left {
 		return 0, t.farewell()
@@ -112,9 +112,8 @@ func (t *tunnel) goAway() {
 	}
 }
 
-// farewell gives both ends time to close on their own account: they then have
-// what was sent to them before. What the backend still says comes after the close
-// frame, where the client may not hear any more.
+// farewell gives both ends time to close, so that they receive what was sent before. It
+// drops what the backend still sends, because it would follow the close frame.
 func (t *tunnel) farewell() error {
 	late := time.NewTimer(linger)
 	defer late.Stop()
@@ -150,7 +149,7 @@ func (t *tunnel) Close() error {
 	return t.ReadWriteCloser.Close()
 }
 
-// CloseWrite passes on that the client has nothing more to say.
+// CloseWrite tells the backend that the client sends nothing more.
 func (t *tunnel) CloseWrite() error {
 	if c, ok := t.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
@@ -158,13 +157,13 @@ func (t *tunnel) CloseWrite() error {
 	return nil
 }
 
-// frames knows where in a stream of WebSocket frames it stands.
+// frames tracks the position in a stream of WebSocket frames.
 type frames struct {
-	head []byte // of the frame whose header is not complete
+	head []byte // of the frame with an incomplete header
 	left uint64 // bytes of the payload to come
 }
 
-// between reports whether the next byte begins a frame.
+// between reports whether the next byte starts a frame.
 func (f *frames) between() bool { return len(f.head) == 0 && f.left == 0 }
 
 func (f *frames) follow(p []byte) {
@@ -182,7 +181,7 @@ func (f *frames) follow(p []byte) {
 	}
 }
 
-// payload returns the length that a frame's header gives, once it is complete.
+// payload returns the length in a frame's header, once that is complete.
 func payload(head []byte) (size uint64, ok bool) {
 	const masked, short, long = 0x80, 126, 127
 	if len(head) < 2 {

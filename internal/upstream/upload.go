@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// linger is how long, once the answer is complete, the rest of a request is
-// still taken: closing earlier could cost the client the answer.
+// linger is how long the rest of a request is still read after the response is complete:
+// closing earlier could cost the client the response.
 const linger = time.Second
 
-// upload sends a request's body in a goroutine of its own, while the answer is
-// awaited. A nil upload is over.
+// upload sends a request body in its own goroutine, while the caller waits for the
+// response. A nil upload is over.
 type upload struct {
 	body *body
 	to   io.WriteCloser
@@ -21,7 +21,7 @@ type upload struct {
 	err  error // valid when done
 }
 
-// startUpload sends b: length bytes, or in chunks when that is below 0.
+// startUpload sends length bytes of b, or all of it in chunks if length is negative.
 func startUpload(to io.WriteCloser, b *body, length int64) *upload {
 	up := &upload{body: b, to: to, done: make(chan struct{})}
 	go func() {
@@ -49,12 +49,12 @@ func (up *upload) send(length int64) error {
 			return err
 		}
 	}
-	// The end must be seen for the server to know that the body has been read.
+	// The server knows that the body was read only after a read that returns its end.
 	_, err := up.body.Read(piece[:0])
 	return ignoreEOF(err)
 }
 
-// sendChunks writes each piece as one chunk, its size in front and its end behind it.
+// sendChunks sends each piece as one chunk, in one write.
 func (up *upload) sendChunks(piece []byte) error {
 	const front, back = len("12345678\r\n"), len("\r\n")
 	for {
@@ -78,7 +78,7 @@ func (up *upload) sendChunks(piece []byte) error {
 	}
 }
 
-// lastChunk ends a body in chunks, with the trailers that came behind it.
+// lastChunk ends a chunked body, with its trailers.
 func lastChunk(trailer http.Header) []byte {
 	b := []byte("0\r\n")
 	for name, values := range trailer {
@@ -101,8 +101,8 @@ func (up *upload) over() bool {
 	}
 }
 
-// settle ends an upload whose answer is complete. It reports whether the whole
-// body was sent. When the answer is good, the rest may still come for a while.
+// settle ends the upload after a complete response. It reports whether the whole body
+// was sent. After a good response, the rest may still arrive for a while.
 func (up *upload) settle(good bool) bool {
 	if up == nil {
 		return true
@@ -121,13 +121,13 @@ func (up *upload) settle(good bool) bool {
 	return whole
 }
 
-// abandon ends the upload, and returns when it no longer reads the body.
+// abandon ends the upload, and returns once it no longer reads the body.
 func (up *upload) abandon() {
 	if up == nil || up.over() {
 		return
 	}
 	up.body.stop()
-	_ = up.to.Close() // it may be waiting for the backend to take more
+	_ = up.to.Close() // it may be waiting for the backend to accept more
 	<-up.done
 }
 

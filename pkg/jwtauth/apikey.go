@@ -11,8 +11,8 @@ const (
 )
 
 // NewAPIKey returns 16 random bytes as 22 characters of base64url without
-// padding. No two calls will return the same key. None begins with a hyphen, by
-// which commands would take it for an option; that costs 0.02 of the 128 bits.
+// padding. Two calls practically never return the same key. No key starts with a hyphen,
+// because commands would take it for an option; that costs 0.02 of the 128 bits.
 func NewAPIKey() string {
 	for {
 		var key [16]byte
@@ -23,8 +23,8 @@ func NewAPIKey() string {
 	}
 }
 
-// ValidAPIKey reports whether s matches ^[A-Za-z0-9_-]{16,128}$, which makes
-// it safe as a part of a storage key.
+// ValidAPIKey reports whether s matches ^[A-Za-z0-9_-]{16,128}$, and so is safe as part of
+// a storage key.
 func ValidAPIKey(s string) bool {
 	if len(s) < minAPIKeySize || len(s) > maxAPIKeySize {
 		return false

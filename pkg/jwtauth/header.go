@@ -7,24 +7,23 @@ import (
 
 const maxKeyIDSize = 64 // characters
 
-// A header's names are understood, refused or ignored.
+// The members of a header are understood, refused or ignored.
 //
-// Refused, in any letter case, are those that ask for processing which is not done
-// here (crit, RFC 7515, section 4.1.11; b64, RFC 7797; zip and enc, RFC 7516), and
-// those that bring or point to a key (jku, jwk, x5u, x5c; RFC 7515, sections 4.1.2
-// to 4.1.6): the key is always one that the verifier was made with.
+// The verifier refuses, in any letter case, members that demand processing which it does
+// not do (crit, RFC 7515, section 4.1.11; b64, RFC 7797; zip and enc, RFC 7516), and
+// members that bring or point to a key (jku, jwk, x5u, x5c; RFC 7515, sections 4.1.2 to
+// 4.1.6): the key is always one of the verifier's own.
 //
-// All others are ignored (RFC 7515, section 4). Issuers send x5t, x5t#S256, cty and
-// nonce: a thumbprint only says again which key it was, and kid alone chooses it
-// here; what cty calls the payload does not change that it must be a JSON object.
+// It ignores all others (RFC 7515, section 4). Issuers send x5t, x5t#S256, cty and nonce.
+// A thumbprint only repeats which key it was, and kid alone selects the key here. Whatever
+// cty says, the payload must be a JSON object.
 var (
 	understood  = []string{"alg", "typ", "kid"}
 	unsupported = []string{"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}
 )
 
-// keyOf reads a header that is not in canonical form, and returns the key that it
-// names. It runs before the signature is known to hold, so its cost is bounded by
-// the object reader.
+// keyOf reads a header that is not in canonical form and returns the key that it names.
+// It runs before the signature is verified, so the object reader limits its cost.
 func (v *Verifier) keyOf(part string) (*Key, error) {
 	header, ok := decode(make([]byte, 0, 128), part)
 	if !ok {
@@ -38,7 +37,7 @@ func (v *Verifier) keyOf(part string) (*Key, error) {
 		switch string(r.name()) {
 		case "alg":
 			hasAlgorithm = true
-			if r.kind() == '"' { // else it is no algorithm's name
+			if r.kind() == '"' { // else it is not the name of an algorithm
 				algorithm = r.value()
 			}
 		case "typ":
@@ -62,7 +61,7 @@ func (v *Verifier) keyOf(part string) (*Key, error) {
 	key := v.byID[string(id)]
 	switch {
 	case hasID && (key == nil || len(id) == 0):
-		return nil, invalid(`header "kid" names no known key`)
+		return nil, invalid(`header "kid" names an unknown key`)
 	case key == nil:
 		return nil, invalid(`header "kid" is missing`)
 	case string(algorithm) != key.Algorithm():
@@ -71,8 +70,8 @@ func (v *Verifier) keyOf(part string) (*Key, error) {
 	return key, nil
 }
 
-// types are the media types of plain tokens (RFC 7519, section 5.1) and access
-// tokens (RFC 9068, section 2.1), which are compared without regard to case.
+// types are the media types of plain tokens (RFC 7519, section 5.1) and access tokens (RFC
+// 9068, section 2.1). They are compared case-insensitively.
 var types = [...]string{"JWT", "at+jwt", "application/jwt", "application/at+jwt"}
 
 func checkType(r *objectReader) error {

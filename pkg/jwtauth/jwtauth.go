@@ -1,15 +1,15 @@
 // Package jwtauth signs and verifies the JSON Web Tokens (RFC 7519) that carry
 // an API key.
 //
-// It reads less than the standard allows, on purpose. A token that two parsers
-// could understand differently is refused: duplicate or case-variant names,
-// base64 that is not canonical, header members that change how a token is
-// processed, times written with an exponent. The algorithm belongs to the key,
-// never to the token, and the payload is not decoded before its signature holds.
+// It deliberately accepts less than the standard allows. It refuses a token that two
+// parsers could read differently: duplicate or case-variant names, base64 that is not
+// canonical, header members that change how a token is processed, times with an exponent.
+// The key determines the algorithm, never the token, and the payload is decoded only after
+// the signature has been verified.
 //
-// Only signing methods come from github.com/golang-jwt/jwt; its parser is not
-// used. Nothing about HTTP, storage or limits may enter this package: what a
-// verified API key may do is decided elsewhere, from the key's record.
+// The signing methods come from github.com/golang-jwt/jwt; its parser is not used. The
+// package knows nothing of HTTP, storage or limits: the key's record decides elsewhere what
+// a verified API key may do.
 package jwtauth
 
 import (
@@ -21,24 +21,24 @@ import (
 )
 
 const (
-	// maxTokenSize is in bytes, and is checked before anything is decoded.
+	// maxTokenSize is in bytes, checked before anything is decoded.
 	maxTokenSize = 16 << 10
-	// leeway is how many seconds iat and nbf may lie in the future, for issuers
-	// whose clock runs ahead. An expiry has none.
+	// leeway is how many seconds iat and nbf may be in the future, for issuers with a
+	// fast clock. exp has no leeway.
 	leeway = 60
-	// maxNumericDate is the last second that RFC 3339 can write, in year 9999.
+	// maxNumericDate is the last second that RFC 3339 can express, in the year 9999.
 	maxNumericDate = 253402300799
 )
 
-// Every error about a token wraps exactly one of ErrInvalid and ErrExpired. The
-// text says what is wrong with it and never holds any part of it.
+// Every error about a token wraps exactly one of ErrInvalid and ErrExpired. The text says
+// what is wrong and never contains any part of the token.
 var (
-	// ErrInvalid means that the token can never be accepted, or not yet.
+	// ErrInvalid means that the token is not acceptable, or not yet.
 	ErrInvalid = errors.New("invalid token")
-	// ErrExpired means that the token is sound in every other way: only its
-	// time has passed.
+	// ErrExpired means that the token has expired and has no other fault.
 	ErrExpired = errors.New("expired token")
-	// ErrClaims is an ErrInvalid whose signature holds: what is wrong was signed.
+	// ErrClaims is an ErrInvalid of a token with a valid signature: the fault is in the
+	// signed payload.
 	ErrClaims = fmt.Errorf("%w", ErrInvalid)
 )
 
@@ -50,11 +50,11 @@ func invalidClaims(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrClaims, fmt.Sprintf(format, args...))
 }
 
-// Claims is what a token carries, in the order in which it is written.
+// Claims are the claims of a token, in the order in which they are written.
 //
-// For the verifier only APIKey, Expires and IssuedAt count. The other fields
-// tell the token's holder what the key was issued with; the key's record is
-// the authority, and may have changed since.
+// The verifier uses only APIKey, Expires and IssuedAt. The other fields tell the holder
+// of the token what the key was issued with. The key's record decides, and may have
+// changed since.
 type Claims struct {
 	APIKey        string    `json:"api_key"`
 	RateLimit     int64     `json:"rate_limit"`     // requests in a window
@@ -64,8 +64,8 @@ type Claims struct {
 	IssuedAt      int64     `json:"iat"`            // Unix seconds
 }
 
-// Token is what verification established. Nothing else of the payload is
-// trusted, so nothing else is returned.
+// Token is the result of a verification. Nothing else in the payload is trusted, so
+// nothing else is returned.
 type Token struct {
 	APIKey  string
 	Expires time.Time // UTC, whole seconds
@@ -75,7 +75,7 @@ type Token struct {
 // (RFC 7515, section 7.1), still encoded.
 type parts struct {
 	header, payload, signature string
-	signed                     string // header and payload, with their dot
+	signed                     string // header, dot and payload
 }
 
 func split(token string) (parts, error) {
@@ -93,8 +93,8 @@ func split(token string) (parts, error) {
 
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// decode appends the bytes that part stands for. Each sequence of bytes has
-// exactly one encoding that it accepts.
+// decode appends the decoded bytes of part. It accepts exactly one encoding of each byte
+// sequence.
 func decode(dst []byte, part string) ([]byte, bool) {
 	// The decoder skips line breaks even when it is strict.
 	if strings.Contains(part, "\n") || strings.Contains(part, "\r") {

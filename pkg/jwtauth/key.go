@@ -18,28 +18,27 @@ const (
 )
 
 var (
-	// ErrWeakSecret means that a secret can be guessed: it is missing, shorter
-	// than 32 bytes, or one byte repeated.
+	// ErrWeakSecret means that a secret can be guessed: it is missing, shorter than 32
+	// bytes, one byte repeated, or a PEM key.
 	ErrWeakSecret = errors.New("weak secret")
-	// ErrAlgorithm means that an algorithm is not one that this package offers.
+	// ErrAlgorithm means that this package does not support an algorithm.
 	ErrAlgorithm = errors.New("unsupported algorithm")
-	// ErrKey means that a key cannot be used so: its PEM is not one key that its
-	// algorithm takes, its id is not sound or taken, or it only verifies.
+	// ErrKey means that a key cannot be used: its PEM is not a single key of the kind that
+	// its algorithm needs, its id is invalid or taken, or it can only verify.
 	ErrKey = errors.New("unusable key")
 )
 
-// Key is an algorithm bound to its secret, or to its private or public key. It
-// signs tokens, unless it is a public one, and verifies them through a
-// [Verifier]. A Key is safe for concurrent use. Its zero value is no key: it
-// signs nothing, and no Verifier can be made from it.
+// Key is an algorithm with its secret, or with its private or public key. It signs tokens,
+// unless it is a public key, and verifies them through a [Verifier]. A Key is safe for
+// concurrent use. The zero Key signs nothing, and no Verifier can be made from it.
 //
-// However a Key is formatted, logged or marshaled, the result is "[redacted]".
-// Where reflection gets around the methods, as in an unexported field of a
-// printed struct, it finds a function and not the secret.
+// A Key that is formatted, logged or marshaled becomes "[redacted]". Reflection that
+// bypasses the methods, as for an unexported field of a printed struct, finds a function
+// and not the secret.
 type Key struct {
 	method jwt.SigningMethod
-	// What method signs and verifies with, in the type that it takes: a secret
-	// for both, or a pair. There is no signer in a public key.
+	// The values that method signs and verifies with: one secret or a pair of keys. A
+	// public key has no signer.
 	signer, verifier func() any
 	size             int // of a signature, in bytes
 
@@ -47,12 +46,12 @@ type Key struct {
 	notBefore, retireAt int64 // Unix seconds
 }
 
-// NewHMACKey binds secret to algorithm, which is HS256, HS384 or HS512; any
-// other is [ErrAlgorithm]. The secret is copied.
+// NewHMACKey makes a key for HS256, HS384 or HS512 from a secret, which it copies. Any
+// other algorithm is an [ErrAlgorithm].
 //
-// A secret must have at least 32 bytes, whatever the algorithm, and must not be
-// one byte repeated; else the error wraps [ErrWeakSecret]. RFC 7518, section
-// 3.2, asks for as many bytes as the hash has: 32, 48 or 64.
+// The secret must have at least 32 bytes for every algorithm, must not be one byte repeated
+// and must not contain a PEM key; else the error wraps [ErrWeakSecret]. RFC 7518, section
+// 3.2, requires as many bytes as the hash has: 32, 48 or 64.
 func NewHMACKey(algorithm string, secret []byte) (Key, error) {
 	method, err := hmacMethod(algorithm)
 	if err != nil {
@@ -89,12 +88,12 @@ func checkSecret(secret []byte) error {
 	case bytes.Count(secret, secret[:1]) == len(secret):
 		return fmt.Errorf("%w: it is one byte repeated; %s", ErrWeakSecret, remedy)
 	case bytes.Contains(secret, []byte("-----BEGIN ")):
-		return fmt.Errorf("%w: it is a key in PEM, which others may know; %s", ErrWeakSecret, remedy)
+		return fmt.Errorf("%w: it is a PEM key, which others may know; %s", ErrWeakSecret, remedy)
 	}
 	return nil
 }
 
-// Algorithm is the key's "alg" (RFC 7518, section 3.1), or "" for the zero Key.
+// Algorithm returns the key's "alg" (RFC 7518, section 3.1), or "" for the zero Key.
 func (k Key) Algorithm() string {
 	if k.method == nil {
 		return ""
@@ -102,14 +101,13 @@ func (k Key) Algorithm() string {
 	return k.method.Alg()
 }
 
-// Sign writes c as a token whose header is exactly {"alg":…,"typ":"JWT"}, with a
-// "kid" at its end if the key has an id.
+// Sign returns c as a signed token. Its header is exactly {"alg":…,"typ":"JWT"}, with a
+// final "kid" if the key has an id.
 //
-// It refuses with [ErrInvalid] what no [Verifier] would accept at any time: an
-// API key that is not [ValidAPIKey], times outside the years 1970 to 9999, a
-// token larger than 8 KiB. It does not ask whether the token has expired, or the
-// key been retired. A public key refuses with [ErrKey], and the zero Key with
-// [ErrWeakSecret].
+// Sign returns [ErrInvalid] for claims that no [Verifier] would ever accept: an API key
+// that is not a [ValidAPIKey], times outside the years 1970 to 9999, a token larger than
+// 16 KiB. It does not check whether the token has expired or the key is retired. For a
+// public key it returns [ErrKey], and for the zero Key [ErrWeakSecret].
 func (k Key) Sign(c Claims) (string, error) {
 	switch {
 	case k.method == nil:
@@ -139,7 +137,7 @@ func (k Key) Sign(c Claims) (string, error) {
 	return token, nil
 }
 
-// CanSign reports whether the key signs: a secret and a private key do.
+// CanSign reports whether the key can sign: a secret and a private key can.
 func (k Key) CanSign() bool { return k.signer != nil }
 
 func (c Claims) check() error {
@@ -154,7 +152,7 @@ func (c Claims) check() error {
 	return nil
 }
 
-// header is the encoded header of every token that k signs.
+// header returns the encoded header of every token that k signs.
 func (k Key) header() string {
 	text := `{"alg":"` + k.method.Alg() + `","typ":"JWT"`
 	if k.id != "" {
@@ -164,7 +162,7 @@ func (k Key) header() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(text + "}"))
 }
 
-// matches reports whether signature, encoded, is the key's over signed.
+// matches returns nil if signature, which is encoded, is the key's signature of signed.
 func (k Key) matches(signed, signature string) error {
 	if len(signature) != strictBase64.EncodedLen(k.size) {
 		return invalid("signature has the wrong length")
@@ -177,7 +175,7 @@ func (k Key) matches(signed, signature string) error {
 		}
 		return mismatch(k.method.Verify(signed, raw, k.verifier()))
 	}
-	// Through the concrete type, what is decoded stays on the stack.
+	// With the concrete type, the decoded bytes stay on the stack.
 	raw, ok := decode(make([]byte, 0, 64), signature)
 	if !ok {
 		return notCanonical("signature")
@@ -187,7 +185,7 @@ func (k Key) matches(signed, signature string) error {
 
 func notCanonical(part string) error { return invalid("%s is not canonical base64url", part) }
 
-// errMismatch is made once: forged tokens may come in floods.
+// errMismatch is made once, because forged tokens may come in floods.
 var errMismatch = invalid("signature does not match")
 
 func mismatch(err error) error {

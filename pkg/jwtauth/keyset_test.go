@@ -59,8 +59,8 @@ func TestKeyIDRefused(t *testing.T) {
 		v              *jwtauth.Verifier
 		header, reason string
 	}{
-		{v, `{"alg":"HS256","kid":"nobody"}`, `header "kid" names no known key`},
-		{v, `{"alg":"HS256","kid":""}`, `header "kid" names no known key`},
+		{v, `{"alg":"HS256","kid":"nobody"}`, `header "kid" names an unknown key`},
+		{v, `{"alg":"HS256","kid":""}`, `header "kid" names an unknown key`},
 		{v, `{"alg":"HS256","kid":"2027-01"}`, `header "alg" is not "HS512"`},
 		{v, `{"alg":"HS256","kid":"pair"}`, `header "alg" is not "ES256"`},
 		{v, `{"alg":"HS512"}`, `header "alg" is not "HS256"`},
@@ -101,8 +101,8 @@ func TestRefusalNamesTheKey(t *testing.T) {
 	named := must(newKey(t, "HS256").WithID("2026-12"))
 	token := must(named.Sign(claims()))
 	for key, reason := range map[*jwtauth.Key]string{
-		new(named.Between(time.Time{}, now)):                `the key "2026-12", which header "kid" names, is retired`,
-		new(named.Between(now.Add(time.Hour), time.Time{})): `the key "2026-12", which header "kid" names, is not in use yet`,
+		new(named.Between(time.Time{}, now)):                `the key "2026-12", named by header "kid", is retired`,
+		new(named.Between(now.Add(time.Hour), time.Time{})): `the key "2026-12", named by header "kid", is not in use yet`,
 	} {
 		_, err := must(jwtauth.NewVerifier(*key)).Verify(token, now)
 		checkRefusal(t, err, jwtauth.ErrInvalid, reason)

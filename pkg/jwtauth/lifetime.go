@@ -10,9 +10,9 @@ import (
 
 const never = math.MaxInt64 // in Unix seconds
 
-// WithID returns the key with an id, the "kid" of its tokens (RFC 7515, section
-// 4.1.4): 1 to 64 characters, none of them a control character; else the error
-// wraps [ErrKey].
+// WithID returns the key with an id, the "kid" of its tokens (RFC 7515, section 4.1.4). An
+// id has 1 to 64 characters, none of them a control character; else the error wraps
+// [ErrKey].
 func (k Key) WithID(id string) (Key, error) {
 	switch n := utf8.RuneCountInString(id); {
 	case n == 0 || n > maxKeyIDSize:
@@ -22,21 +22,20 @@ func (k Key) WithID(id string) (Key, error) {
 	}
 	for _, c := range id {
 		if unicode.IsControl(c) {
-			return Key{}, fmt.Errorf("%w: its id holds a control character", ErrKey)
+			return Key{}, fmt.Errorf("%w: its id contains a control character", ErrKey)
 		}
 	}
 	k.id = id
 	return k, nil
 }
 
-// ID is the key's id, or "" for a key that has none.
+// ID returns the key's id, or "" if it has none.
 func (k Key) ID() string { return k.id }
 
 // Between returns the key with a lifetime. The zero Time is no bound.
 //
-// From retireAt on, the key's tokens are refused, whatever they say of their own
-// end. They are accepted from 60 seconds before notBefore, for signers whose
-// clock runs ahead.
+// From retireAt on, a [Verifier] refuses the key's tokens, whatever their own expiry. It
+// accepts them from 60 seconds before notBefore, for signers with a fast clock.
 func (k Key) Between(notBefore, retireAt time.Time) Key {
 	k.notBefore, k.retireAt = 0, never
 	if !notBefore.IsZero() {
@@ -53,7 +52,7 @@ func (k Key) Active(now time.Time) bool {
 	return k.notBefore <= now.Unix() && now.Unix() < k.retireAt
 }
 
-// NotBefore is when the key's lifetime begins, or the zero Time.
+// NotBefore returns when the key's lifetime begins, or the zero Time.
 func (k Key) NotBefore() time.Time {
 	if k.notBefore == 0 {
 		return time.Time{}
@@ -61,7 +60,8 @@ func (k Key) NotBefore() time.Time {
 	return time.Unix(k.notBefore, 0).UTC()
 }
 
-// verifiesAt says why the key's tokens are refused at now, in Unix seconds.
+// verifiesAt returns why the key's tokens are refused at now, in Unix seconds; nil if they
+// are not.
 func (k Key) verifiesAt(now int64) error {
 	fault := ""
 	switch {
@@ -75,5 +75,5 @@ func (k Key) verifiesAt(now int64) error {
 	if k.id == "" {
 		return invalid("its key %s", fault)
 	}
-	return invalid(`the key %q, which header "kid" names, %s`, k.id, fault)
+	return invalid(`the key %q, named by header "kid", %s`, k.id, fault)
 }

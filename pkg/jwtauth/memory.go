@@ -6,13 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// Remember returns a verifier of the same keys that keeps in mind what it
-// established of up to size tokens; with 0 none. It answers as v does, for what
-// hangs on the time is judged at each call; but a token that was accepted before,
-// byte for byte, costs a hash and a comparison in place of its signature, and no
-// allocation. A token is kept whole, with at most 8 KiB.
+// Remember returns a verifier with the same keys that caches up to size verified tokens; 0
+// turns the cache off. It returns the same results as v, because it checks times at each
+// call. A token that was accepted before, byte for byte, costs a hash and a comparison
+// instead of a signature check, and no allocation. The cache stores whole tokens, of at
+// most 16 KiB each.
 //
-// What it has in mind is never shared with another verifier, so it ends with its keys.
+// Verifiers never share a cache, so it goes when the keys go.
 func (v *Verifier) Remember(size int) *Verifier {
 	with := *v
 	with.memory = nil
@@ -22,7 +22,7 @@ func (v *Verifier) Remember(size int) *Verifier {
 	return &with
 }
 
-// genuine is what a signature that held established, whenever that was.
+// genuine is a token with a valid signature, and what its verification returned.
 type genuine struct {
 	token  string
 	hash   uint64
@@ -30,18 +30,18 @@ type genuine struct {
 	claims trustedClaims
 }
 
-// ways is how many slots a token may stand in: enough that few tokens drive out
-// others while there is room, and few enough to look at all.
+// ways is how many slots a token may use: enough that tokens rarely evict each other while
+// there is room, and few enough to check all.
 const ways = 4
 
-// memory is a table of tokens without locks or chains. The seed keeps strangers
-// from choosing tokens that collide, and what collides is told apart by its text.
+// memory is a table of tokens without locks or chains. The seed prevents strangers from
+// choosing colliding tokens; the text tells those that collide apart.
 type memory struct {
 	seed  maphash.Seed
 	slots []atomic.Pointer[genuine]
 }
 
-// find returns what is known of the token, or nil.
+// find returns the cached token, or nil.
 func (m *memory) find(token string) *genuine {
 	if m == nil {
 		return nil
@@ -55,11 +55,11 @@ func (m *memory) find(token string) *genuine {
 	return nil
 }
 
-// add keeps g in a slot that is free or whose token has expired, else in the one
-// that the hash picks: what is driven out is only verified again.
+// add stores g in a slot that is free or contains an expired token, else in the one that
+// the hash selects: an evicted token is only verified again.
 func (m *memory) add(g genuine, now int64) {
 	g.hash = maphash.String(m.seed, g.token)
-	g.token = strings.Clone(g.token) // which may be a part of something larger
+	g.token = strings.Clone(g.token) // it may be part of a larger string
 	way := g.hash >> 62              // one of the four
 	for i := range uint64(ways) {
 		if old := m.slot(g.hash, i).Load(); old == nil || old.claims.expires <= now {

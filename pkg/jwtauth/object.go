@@ -12,10 +12,10 @@ import (
 
 const (
 	maxDepth   = 32
-	maxMembers = 64 // of the outermost object; it bounds the search for duplicates
+	maxMembers = 64 // of the outermost object; limits the search for duplicates
 )
 
-// fault says why an object was refused. The zero fault is none.
+// fault says why an object was refused. The zero value means no fault.
 type fault uint8
 
 const (
@@ -38,14 +38,12 @@ var faultTexts = [...]string{
 
 func (f fault) String() string { return faultTexts[f] }
 
-// objectReader reads one JSON object (RFC 8259) member by member, and nothing
-// else: no byte but white space may stand beside the object. Of the grammar it
-// refuses what readers are known to disagree about (RFC 7493): duplicate names,
-// invalid UTF-8, lone surrogates; and it bounds depth and number of members.
+// objectReader reads one JSON object (RFC 8259), member by member. Only white space may
+// surround the object. It refuses what readers are known to disagree about (RFC 7493):
+// duplicate names, invalid UTF-8, lone surrogates. It limits depth and number of members.
 //
-// It owns buf: strings are unescaped in place, which never makes them longer. It
-// keeps offsets and faults, not slices and errors, so that buf stays on its
-// caller's stack.
+// It owns buf and unescapes strings in place, which never makes them longer. It stores
+// offsets and faults, not slices and errors, so that buf stays on the caller's stack.
 //
 //	r := objectReader{buf: b}
 //	for r.next() { … r.name() … r.value() … }
@@ -58,9 +56,9 @@ type objectReader struct {
 
 	names    [maxMembers]span // seen so far, unescaped
 	members  int
-	repeated span // the name that was there before, if that is the fault
+	repeated span // the repeated name, if that is the fault
 	current  span // the current member's value
-	first    byte // and its first byte in the source
+	first    byte // the value's first byte in the source
 }
 
 // span is a range of buf.
@@ -69,12 +67,12 @@ type span struct{ from, to int }
 // name is the current member's name, unescaped.
 func (r *objectReader) name() []byte { return r.slice(r.names[r.members-1]) }
 
-// value is the current member's value: a string's characters, a number's or a
-// literal's source. Of a list or an object it is of no use.
+// value is the current member's value: the characters of a string, or the source of a
+// number or literal. It has no meaning for a list or an object.
 func (r *objectReader) value() []byte { return r.slice(r.current) }
 
-// kind is the first byte of the current member's value, in which 0 stands for
-// every digit: one of " { [ - 0 t f n.
+// kind is the first byte of the current member's value, with 0 for every digit: one of
+// " { [ - 0 t f n.
 func (r *objectReader) kind() byte {
 	if isDigit(r.first) {
 		return '0'
@@ -82,7 +80,7 @@ func (r *objectReader) kind() byte {
 	return r.first
 }
 
-// err is the fault that ended the reading, or nil.
+// err returns the fault that ended the reading, or nil.
 func (r *objectReader) err() error {
 	if r.fault == 0 {
 		return nil
@@ -90,8 +88,8 @@ func (r *objectReader) err() error {
 	return fmt.Errorf("%s at byte %d", r.fault, r.pos)
 }
 
-// named adds to a fault about a member which one it is, if its name is a known one:
-// an unknown name is the token's own text, which no error repeats.
+// named adds the member's name to a fault, if the name is a known one. An unknown name is
+// the token's own text, which no error repeats.
 func (r *objectReader) named(err error, lists ...[]string) error {
 	if r.fault != faultDuplicate {
 		return err
@@ -108,8 +106,8 @@ func (r *objectReader) named(err error, lists ...[]string) error {
 
 func (r *objectReader) slice(s span) []byte { return r.buf[s.from:s.to] }
 
-// next moves to the next member. It returns false at the end of the object and
-// at the first fault, which err then tells.
+// next moves to the next member. It returns false at the end of the object and at the
+// first fault, which err then returns.
 func (r *objectReader) next() bool {
 	switch {
 	case r.fault != 0 || r.closed:

@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// Peek returns what token says about itself, without asking whether it is
-// true: the signature is not checked, so anyone can have written every byte.
-// It is for showing a token to its operator. Decide nothing from it; use
-// [Verifier.Verify]. The result may hold characters that a terminal obeys.
+// Peek returns the header and the claims of a token without checking its signature: anyone
+// can have written them. Use it to show a token to an operator. To decide anything, use
+// [Verifier.Verify]. The result may contain terminal control characters.
 //
-// The token must have at most 8 KiB and three parts in canonical base64url, of
-// which the first two are JSON of any kind; else the error wraps [ErrInvalid].
+// The token must have at most 16 KiB and three parts in canonical base64url; the first two
+// must be JSON of any kind. Else the error wraps [ErrInvalid].
 func Peek(token string) (header, claims json.RawMessage, err error) {
 	p, err := split(token)
 	if err != nil {
@@ -40,11 +39,10 @@ func peekJSON(name, part string) (json.RawMessage, error) {
 	return text, nil
 }
 
-// CheckClaims holds the claims of a token to the rules of [Verifier.Verify] at
-// the time now, and checks neither its header nor its signature: anyone can have
-// written claims that pass. It is for telling an operator who has no key what is
-// wrong with a token. The error wraps [ErrInvalid] or [ErrExpired]; an [ErrClaims]
-// says nothing of the signature here.
+// CheckClaims checks the claims of a token by the rules of [Verifier.Verify] at the time
+// now. It checks neither header nor signature: anyone can have written claims that pass.
+// Use it to tell an operator without a key what is wrong with a token. The error wraps
+// [ErrInvalid] or [ErrExpired]; here an [ErrClaims] says nothing about the signature.
 func CheckClaims(token string, now time.Time) error {
 	p, err := split(token)
 	if err != nil {

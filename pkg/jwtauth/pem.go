@@ -16,25 +16,24 @@ import (
 
 const minRSABits = 2048 // RFC 7518, sections 3.3 and 3.5
 
-// NewKeyFromPEM binds a key in PEM (RFC 7468) to algorithm, which is RS256,
-// RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA with Ed25519;
-// any other is [ErrAlgorithm]. A private key, in PKCS #8 or in the older forms for
-// RSA and EC, signs and verifies; a public one, in PKIX or for RSA in PKCS #1, only
-// verifies.
+// NewKeyFromPEM makes a key for an algorithm from PEM text (RFC 7468). The algorithm is
+// RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA with Ed25519; any
+// other is an [ErrAlgorithm]. A private key, in PKCS #8 or in the older forms for RSA and
+// EC, signs and verifies. A public key, in PKIX or for RSA in PKCS #1, only verifies.
 //
-// The key must be of the algorithm's kind: for RSA of 2048 bits or more, for ES
-// on the curve that belongs to it. The text must hold this one key and nothing
-// else, and no encrypted one. Else the error wraps [ErrKey].
+// The key must be of the kind that the algorithm needs: at least 2048 bits for RSA, the
+// algorithm's curve for ES. The text must contain a single key, not encrypted, and nothing
+// else. Else the error wraps [ErrKey].
 func NewKeyFromPEM(algorithm string, text []byte) (Key, error) {
 	method := jwt.GetSigningMethod(algorithm)
 	switch m := method.(type) {
 	case *jwt.SigningMethodRSA, *jwt.SigningMethodECDSA, *jwt.SigningMethodEd25519:
 	case *jwt.SigningMethodRSAPSS:
 		strict := *m
-		strict.VerifyOptions = nil // else a salt of any length would do; RFC 7518, section 3.5, wants the hash's
+		strict.VerifyOptions = nil // else any salt length would pass; RFC 7518, section 3.5, requires the hash's
 		method = &strict
 	default:
-		return Key{}, fmt.Errorf("%w %q: a key in PEM is for RS, PS or ES with 256, 384 or 512, or for EdDSA", ErrAlgorithm, algorithm)
+		return Key{}, fmt.Errorf("%w %q: a PEM key needs RS, PS or ES with 256, 384 or 512, or EdDSA", ErrAlgorithm, algorithm)
 	}
 	private, public, err := parsePEM(text)
 	if err != nil {
@@ -51,7 +50,7 @@ func NewKeyFromPEM(algorithm string, text []byte) (Key, error) {
 	return k, nil
 }
 
-// signatureSize is in bytes. The error says why public is not for method.
+// signatureSize returns the size in bytes. The error says why public does not fit method.
 func signatureSize(method jwt.SigningMethod, public any) (int, error) {
 	switch method := method.(type) {
 	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
@@ -69,7 +68,7 @@ func signatureSize(method jwt.SigningMethod, public any) (int, error) {
 			break
 		}
 		if curve := key.Params(); curve.BitSize != method.CurveBits {
-			return 0, fmt.Errorf("it is on the curve %s, and %s wants P-%d", curve.Name, method.Name, method.CurveBits)
+			return 0, fmt.Errorf("it is on curve %s, but %s needs P-%d", curve.Name, method.Name, method.CurveBits)
 		}
 		return 2 * method.KeySize, nil
 	case *jwt.SigningMethodEd25519:
@@ -77,10 +76,10 @@ func signatureSize(method jwt.SigningMethod, public any) (int, error) {
 			return ed25519.SignatureSize, nil
 		}
 	}
-	return 0, fmt.Errorf("it is of another kind than %s wants", method.Alg())
+	return 0, fmt.Errorf("it is not the kind of key that %s needs", method.Alg())
 }
 
-// parsePEM returns the one key that text holds; private is nil for a public one.
+// parsePEM returns the single key in text; private is nil for a public key.
 func parsePEM(text []byte) (private, public any, err error) {
 	block, rest := pem.Decode(text)
 	if block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam writes them in front
@@ -88,11 +87,11 @@ func parsePEM(text []byte) (private, public any, err error) {
 	}
 	switch {
 	case block == nil:
-		return nil, nil, fmt.Errorf("it is not a key in PEM, which begins with -----BEGIN")
+		return nil, nil, fmt.Errorf("it is not a PEM key, which begins with -----BEGIN")
 	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, nil, fmt.Errorf("something follows the key; give one key alone")
+		return nil, nil, fmt.Errorf("there is more text after the key; give one key alone")
 	case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
-		return nil, nil, fmt.Errorf("it is encrypted; give it as openssl pkey prints it")
+		return nil, nil, fmt.Errorf("it is encrypted; decrypt it with openssl pkey")
 	}
 	switch block.Type {
 	case "PUBLIC KEY":

@@ -216,22 +216,22 @@ func TestSaltIsAsLongAsTheHash(t *testing.T) {
 func TestKeysFromPEMRefused(t *testing.T) {
 	p := pairs()
 	for _, tt := range []struct{ name, algorithm, text, reason string }{
-		{"empty", "RS256", "", "it is not a key in PEM, which begins with -----BEGIN"},
-		{"a file's name", "RS256", "/etc/key.pem", "it is not a key in PEM, which begins with -----BEGIN"},
-		{"two keys", "RS256", p["RS"].public + p["RS"].public, "something follows the key; give one key alone"},
+		{"empty", "RS256", "", "it is not a PEM key, which begins with -----BEGIN"},
+		{"a file's name", "RS256", "/etc/key.pem", "it is not a PEM key, which begins with -----BEGIN"},
+		{"two keys", "RS256", p["RS"].public + p["RS"].public, "there is more text after the key; give one key alone"},
 		{"a certificate", "RS256", inPEM("CERTIFICATE", nil), `it is a "CERTIFICATE"; give a private or a public key`},
-		{"encrypted", "RS256", inPEM("ENCRYPTED PRIVATE KEY", nil), "it is encrypted; give it as openssl pkey prints it"},
-		{"encrypted, older form", "RS256", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", "it is encrypted; give it as openssl pkey prints it"},
+		{"encrypted", "RS256", inPEM("ENCRYPTED PRIVATE KEY", nil), "it is encrypted; decrypt it with openssl pkey"},
+		{"encrypted, older form", "RS256", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", "it is encrypted; decrypt it with openssl pkey"},
 		{"no key inside", "RS256", inPEM("PUBLIC KEY", []byte("canary")), "its public key cannot be read"},
 		{"1024 bits", "PS512", p["1024"].secret, "it is an RSA key of 1024 bits; use 2048 or more"},
 		{"1024 bits, public", "RS256", p["1024"].public, "it is an RSA key of 1024 bits; use 2048 or more"},
-		{"a smaller curve", "ES384", p["ES256"].secret, "it is on the curve P-256, and ES384 wants P-384"},
-		{"a larger curve", "ES256", p["ES512"].public, "it is on the curve P-521, and ES256 wants P-256"},
-		{"a curve of no algorithm", "ES256", p["ES224"].public, "it is on the curve P-224, and ES256 wants P-256"},
-		{"EC for RSA", "RS256", p["ES256"].secret, "it is of another kind than RS256 wants"},
-		{"RSA for EC", "ES256", p["RS"].public, "it is of another kind than ES256 wants"},
-		{"EC for EdDSA", "EdDSA", p["ES256"].public, "it is of another kind than EdDSA wants"},
-		{"EdDSA for PS", "PS256", p["EdDSA"].public, "it is of another kind than PS256 wants"},
+		{"a smaller curve", "ES384", p["ES256"].secret, "it is on curve P-256, but ES384 needs P-384"},
+		{"a larger curve", "ES256", p["ES512"].public, "it is on curve P-521, but ES256 needs P-256"},
+		{"a curve of no algorithm", "ES256", p["ES224"].public, "it is on curve P-224, but ES256 needs P-256"},
+		{"EC for RSA", "RS256", p["ES256"].secret, "it is not the kind of key that RS256 needs"},
+		{"RSA for EC", "ES256", p["RS"].public, "it is not the kind of key that ES256 needs"},
+		{"EC for EdDSA", "EdDSA", p["ES256"].public, "it is not the kind of key that EdDSA needs"},
+		{"EdDSA for PS", "PS256", p["EdDSA"].public, "it is not the kind of key that PS256 needs"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := jwtauth.NewKeyFromPEM(tt.algorithm, []byte(tt.text))

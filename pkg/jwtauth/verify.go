@@ -10,19 +10,18 @@ import (
 // Verifier accepts the tokens of its keys. It is safe for concurrent use.
 type Verifier struct {
 	byID     map[string]*Key // "" is the key without an id
-	byHeader map[string]*Key // by what Key.Sign writes, encoded: most tokens begin with it
+	byHeader map[string]*Key // by the encoded header that Key.Sign writes: most tokens start with it
 	memory   *memory         // nil remembers nothing
 }
 
-// NewVerifier makes a verifier for the tokens of the given keys. A token's "kid"
-// names its key; one without a "kid" belongs to the key without an id, which there
-// need not be.
+// NewVerifier makes a verifier for the tokens of the given keys. A token's "kid" names its
+// key; a token without a "kid" belongs to the key without an id, if there is one.
 //
-// The zero Key, and no key at all, are refused with [ErrWeakSecret], two keys with
-// the same id, or without one, with [ErrKey].
+// The error wraps [ErrWeakSecret] if there is no key or one is the zero Key, and [ErrKey] if
+// two keys have the same id or two have none.
 func NewVerifier(keys ...Key) (*Verifier, error) {
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: there is no key", ErrWeakSecret)
+		return nil, fmt.Errorf("%w: no key was given", ErrWeakSecret)
 	}
 	v := &Verifier{byID: make(map[string]*Key), byHeader: make(map[string]*Key)}
 	for _, key := range keys {
@@ -30,41 +29,41 @@ func NewVerifier(keys ...Key) (*Verifier, error) {
 			return nil, fmt.Errorf("%w: the key was not made by a constructor of this package", ErrWeakSecret)
 		}
 		if v.byID[key.id] != nil {
-			return nil, fmt.Errorf("%w: the id %q is another key's", ErrKey, key.id)
+			return nil, fmt.Errorf("%w: two keys have the id %q", ErrKey, key.id)
 		}
 		v.byID[key.id], v.byHeader[key.header()] = &key, &key
 	}
 	return v, nil
 }
 
-// Verify returns what token establishes at the time now.
+// Verify checks token at the time now and returns what it establishes.
 //
-// The checks run from cheap to dear, and the payload is decoded only once the
-// signature holds:
+// Cheap checks come first, and the payload is decoded only after the signature has been
+// verified. A token must have:
 //
-//   - at most 8 KiB, three parts, each in canonical base64url (RFC 4648, section
+//   - at most 16 KiB, three parts, each in canonical base64url (RFC 4648, section
 //     5) without padding;
-//   - a header whose "kid", if any, names a key that is in use, which has the
-//     algorithm that the header names, and whose "typ", if any, is "JWT" or
-//     "at+jwt"; members that change how a token is processed (crit, b64, zip, enc),
-//     or bring a key (jku, jwk, x5u, x5c), are refused, and all others ignored (RFC
-//     7515, section 4), x5t and x5t#S256 among them: "kid" alone chooses the key;
-//   - the signature;
+//   - a header with a "kid", if any, that names a key in use, the "alg" of that key, and
+//     a "typ", if any, of "JWT" or "at+jwt"; members that change how a token is processed
+//     (crit, b64, zip, enc) or bring a key (jku, jwk, x5u, x5c) are refused; all others
+//     are ignored (RFC 7515, section 4), also x5t and x5t#S256: "kid" alone selects the
+//     key;
+//   - a valid signature;
 //   - a payload that is one JSON object with unique names, no claim's name in
 //     another case, and at most 32 levels and 64 members;
-//   - "api_key", as [ValidAPIKey] wants it;
+//   - an "api_key" that is a [ValidAPIKey];
 //   - "exp", and "iat" and "nbf" if present, as seconds from 1970 to 9999, digits
 //     and perhaps a decimal fraction (RFC 7519, section 2), which shortens the
 //     token's life: "exp" is rounded down, the others up; "iat" and "nbf" at most
 //     60 seconds in the future;
-//   - "exp" after now, without any leeway, else [ErrExpired].
+//   - "exp" after now, without leeway, else [ErrExpired].
 //
-// All other claims, "rate_limit", "expires_at" and "allowed_routes" among them,
-// are informational: only their syntax is read.
+// All other claims, including "rate_limit", "expires_at" and "allowed_routes", are
+// informational: only their syntax is checked.
 //
-// Every error wraps exactly one of [ErrInvalid] and [ErrExpired], and [ErrClaims]
-// too when the signature holds and the payload is at fault. A token whose header
-// is the one that [Key.Sign] writes costs one allocation beside its HMAC.
+// Every error wraps exactly one of [ErrInvalid] and [ErrExpired]; it also wraps [ErrClaims]
+// if the signature is valid and the payload is at fault. A token with the header that
+// [Key.Sign] writes costs one allocation besides its HMAC.
 func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
 	at := now.Unix()
 	if known := v.memory.find(token); known != nil {
@@ -84,7 +83,7 @@ func (v *Verifier) Verify(token string, now time.Time) (Token, error) {
 	return t, err
 }
 
-// read takes a token apart, from cheap checks to dear ones, up to what its claims say.
+// read checks a token, cheap checks first, and returns its claims.
 func (v *Verifier) read(token string, now int64) (*Key, trustedClaims, error) {
 	p, err := split(token)
 	if err != nil {
@@ -106,7 +105,7 @@ func (v *Verifier) read(token string, now int64) (*Key, trustedClaims, error) {
 	return key, claims, err
 }
 
-// claims reads the payload. The signature is the caller's business.
+// claims reads the payload. The caller checks the signature.
 func (p parts) claims() (trustedClaims, error) {
 	payload, ok := decode(make([]byte, 0, 512), p.payload)
 	if !ok {
@@ -115,14 +114,14 @@ func (p parts) claims() (trustedClaims, error) {
 	return readClaims(payload)
 }
 
-// trustedClaims are the claims that decide. A time that is absent is -1.
+// trustedClaims are the claims that matter. A missing time is -1.
 type trustedClaims struct {
 	apiKey                       string
 	expires, issuedAt, notBefore int64
 }
 
-// claimNames are the names that may not appear in another case: some reader of
-// the same token, matching without regard to case, would take them for these.
+// claimNames are the names that must not appear in another letter case: a
+// case-insensitive reader of the same token would mistake them for these.
 var claimNames = []string{"api_key", "exp", "iat", "nbf", "rate_limit", "expires_at", "allowed_routes"}
 
 func readClaims(payload []byte) (trustedClaims, error) {
@@ -155,8 +154,8 @@ func readClaims(payload []byte) (trustedClaims, error) {
 	return c, nil
 }
 
-// at decides about c at the time now, in Unix seconds. Expiry comes last, so
-// that an expired token is one with no other fault.
+// at checks c at the time now, in Unix seconds. It checks the expiry last, so that an
+// expired token has no other fault.
 func (c trustedClaims) at(now int64) (Token, error) {
 	switch {
 	case c.apiKey == "":
@@ -186,8 +185,7 @@ func apiKeyClaim(r *objectReader) (string, error) {
 	return key, nil
 }
 
-// rounding is what becomes of the fraction of a time: it never makes a token's
-// life longer.
+// rounding says how to round the fraction of a time: never so that a token lives longer.
 type rounding bool
 
 const (
@@ -195,9 +193,8 @@ const (
 	up   rounding = true  // the beginning
 )
 
-// timeClaim reads a NumericDate (RFC 7519, section 2) as digits with perhaps a
-// fraction. Exponents are refused: no issuer writes them, and readers differ in
-// their precision.
+// timeClaim reads a NumericDate (RFC 7519, section 2): digits, optionally with a fraction.
+// It refuses exponents, because no issuer writes them and readers differ in precision.
 func timeClaim(r *objectReader, name string, to rounding) (int64, error) {
 	if r.kind() != '-' && r.kind() != '0' {
 		return 0, invalidClaims("claim %q is not a number", name)
@@ -216,8 +213,8 @@ func timeClaim(r *objectReader, name string, to rounding) (int64, error) {
 	return seconds, nil
 }
 
-// caseVariant returns the one of names that name equals under Unicode case
-// folding, which also takes a Kelvin sign for a k.
+// caseVariant returns the element of names that equals name under Unicode case folding,
+// which also maps a Kelvin sign to k.
 func caseVariant(name []byte, names []string) (string, bool) {
 	for _, known := range names {
 		if bytes.EqualFold(name, []byte(known)) {

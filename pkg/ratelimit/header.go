@@ -9,27 +9,26 @@ import (
 // policyName names the one policy of an answer in the RateLimit fields.
 const policyName = `"default"`
 
-// SetHeader sets the fields that tell a client where it stands: RateLimit-Policy
-// and RateLimit (draft-ietf-httpapi-ratelimit-headers), the older
-// X-RateLimit-Limit, -Remaining and -Reset, and, when nothing was granted,
-// Retry-After (RFC 9110, section 10.2.3). Times are seconds left, rounded up.
+// SetHeader sets the response fields that tell a client about its limit:
+// RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers), the older
+// X-RateLimit-Limit, -Remaining and -Reset, and, if nothing was granted,
+// Retry-After (RFC 9110, section 10.2.3). Times are in seconds from now, rounded up.
 //
-// The policy is the limit as it was set, q permits in w seconds; a TokenBucket
-// that holds another number than q says so in a parameter of its own, burst. Then
-// r, what is left, is Remaining, which for a bucket or a queue can exceed q; and t
-// is More, the time until more is there (as of draft -10). A client that waits t or
-// Retry-After, which is never before t, is not too early. X-RateLimit-Reset is
-// Reset, the time until all is there again: what it has always meant here, and with
-// FixedWindow the same as t. A decision without More has its RetryAfter or else
-// its Reset there.
+// RateLimit-Policy is the configured limit: q permits in w seconds. A TokenBucket
+// that holds more or fewer than q adds the parameter burst. In RateLimit, r is
+// Remaining, which can exceed q for a bucket or a queue, and t is More, the time
+// until more permits are available (as of draft -10). If the decision has no More, t
+// is its RetryAfter, or else its Reset. X-RateLimit-Reset is Reset, the time until
+// all permits are available; with FixedWindow it equals t. Retry-After is never
+// less than t, so a client that waits for either does not come back too early.
 //
-// The fields replace earlier values; an earlier Retry-After stays when d is not
-// a refusal.
+// The fields replace earlier values. An earlier Retry-After stays if d is not a
+// refusal.
 func (d Decision) SetHeader(h http.Header) { d.setHeader(h, &canonical) }
 
-// SetHeaderSpelled is [Decision.SetHeader] with the names spelled as their
-// specifications do, RateLimit and not Ratelimit. The methods of http.Header do
-// not find them so; net/http's server sends them as they stand.
+// SetHeaderSpelled is [Decision.SetHeader] with the names spelled as in their
+// specifications: RateLimit, not Ratelimit. net/http's server sends them as they
+// are, but the methods of http.Header do not find them.
 func (d Decision) SetHeaderSpelled(h http.Header) { d.setHeader(h, &spelled) }
 
 // The fields' names, in the order in which setHeader makes their values.
@@ -72,7 +71,7 @@ func (d Decision) setHeader(h http.Header, names *[len(canonical)]string) {
 	}
 }
 
-// more is More, or what comes nearest in a decision that does not have it.
+// more is More, or the closest substitute in a decision without it.
 func (d Decision) more() time.Duration {
 	switch {
 	case d.More > 0:
@@ -83,7 +82,7 @@ func (d Decision) more() time.Duration {
 	return d.Reset
 }
 
-// ceilSeconds rounds up, so that a client that waits as told is not too early.
+// ceilSeconds rounds up, so that a client that waits this long is not too early.
 func ceilSeconds(d time.Duration) int64 {
 	s := int64(d / time.Second)
 	if d%time.Second > 0 {

@@ -3,57 +3,43 @@ package ratelimit
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
-	"strings"
-	"sync"
 	"time"
+
+	"github.com/tykctl/tykctl/pkg/boundedmap"
 )
 
-const (
-	// localShards spreads the locks; a power of two.
-	localShards = 16
-	// localSample is how many keys are looked at to find one that can go.
-	localSample = 8
+const defaultMaxKeys = 100_000
 
-	defaultMaxKeys = 100_000
-)
-
-// LocalOptions say how much a [Local] remembers. The zero value is ready for use.
+// LocalOptions configure a [Local]. The zero value is ready to use.
 type LocalOptions struct {
-	// MaxKeys is the most keys that are remembered, rounded up to a multiple of 16; 0
-	// means 100,000. A key costs about 150 bytes and its own length.
+	// MaxKeys is the most keys that a Local remembers, rounded up to a multiple of 16;
+	// 0 means 100,000. A key takes about 150 bytes plus its own length.
 	MaxKeys int
-	// Now is the clock; nil means time.Now. Windows are aligned to what it says first
-	// and run on its monotonic reading from there, so that a step of the wall clock
-	// does not move them.
+	// Now is the clock; nil means time.Now. Windows are aligned to its first reading
+	// and follow its monotonic reading from then on, so a step of the wall clock does
+	// not move them.
 	Now func() time.Time
 }
 
-// A Local is a [Limiter] of this process alone. It needs no goroutine and no
-// closing; it is safe for concurrent use. Taking from a key that it remembers
-// costs no allocation.
+// A Local is a [Limiter] that keeps its state in this process. It has no goroutine
+// and needs no closing. It is safe for concurrent use. Taking from a key that it
+// remembers does not allocate.
 //
-// When it is full, a new key takes the place of one whose permits are all there
-// again, if one is found near; else of one that is close to that. The key that
-// goes loses its count: it begins anew, as if nothing had been taken. So MaxKeys
-// should be above the number of keys that are busy within one window.
+// A full Local evicts a key to make room for a new one. Of a few random keys it
+// evicts the first that has all its permits again, or else the one that will have
+// them soonest. The evicted key loses its count and starts over, as if nothing had
+// been taken. So set MaxKeys above the number of keys that are busy within one
+// window.
 type Local struct {
 	now    func() time.Time
 	origin time.Time
-	seed   maphash.Seed
-	shards [localShards]localShard
+	keys   *boundedmap.Map[localKey]
 }
 
-type localShard struct {
-	mu   sync.Mutex
-	keys map[string]localKey
-	max  int
-}
-
-// A localKey is what is remembered of one key. Times are Unix microseconds.
+// A localKey is what a Local remembers of one key. Times are Unix microseconds.
 type localKey struct {
 	state        State
-	until        int64 // when all permits are there again, so that the state can go
+	until        int64 // when all permits are available again: the state means nothing from then on
 	refused      int64
 	refusedUntil int64
 }
@@ -68,15 +54,10 @@ func NewLocal(o LocalOptions) *Local {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Local{now: o.Now, origin: o.Now(), seed: maphash.MakeSeed()}
-	for i := range l.shards {
-		l.shards[i].keys = make(map[string]localKey)
-		l.shards[i].max = (o.MaxKeys + localShards - 1) / localShards
-	}
-	return l
+	return &Local{now: o.Now, origin: o.Now(), keys: boundedmap.New[localKey](o.MaxKeys)}
 }
 
-// Take implements [Limiter]. Its only error beside that contract's is the context's.
+// Take implements [Limiter]. Its only other error is the context's.
 func (l *Local) Take(ctx context.Context, key string, limit Limit, n int64) (Decision, error) {
 	if n < 1 || n > MaxPermits {
 		return Decision{}, fmt.Errorf("%w: %d, want 1 to %d", ErrPermits, n, int64(MaxPermits))
@@ -84,28 +65,26 @@ func (l *Local) Take(ctx context.Context, key string, limit Limit, n int64) (Dec
 	if err := check(ctx, limit); err != nil {
 		return Decision{}, err
 	}
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := l.time() // within the lock, so that a key's times follow one another
-	k := s.keys[key]
 	var d Decision
-	k.state, d = limit.Decide(k.state, n, now)
-	k.refuse(n-d.Granted, limit, d.Reset, now.UnixMicro())
-	s.put(key, k, now.UnixMicro(), d.Reset)
+	var now int64
+	l.keys.Update(key, func(k *localKey) {
+		at := l.time() // under the key's lock, so that its times follow one another
+		now = at.UnixMicro()
+		k.state, d = limit.Decide(k.state, n, at)
+		k.refuse(n-d.Granted, limit, d.Reset, now)
+		k.until = now + d.Reset.Microseconds()
+	}, func(k localKey) int64 { return k.until - now })
 	return d, nil
 }
 
-// Usage tells how key stands under limit. It takes nothing. The error is as for
-// Take.
+// Usage returns how key stands under limit. It takes no permits. The error is as
+// for Take.
 func (l *Local) Usage(ctx context.Context, key string, limit Limit) (Usage, error) {
 	if err := check(ctx, limit); err != nil {
 		return Usage{}, err
 	}
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, k := l.time(), s.keys[key]
+	k := l.keys.Get(key)
+	now := l.time()
 	u := limit.Usage(k.state, now)
 	if now.UnixMicro() < k.refusedUntil {
 		u.Refused = k.refused
@@ -113,15 +92,12 @@ func (l *Local) Usage(ctx context.Context, key string, limit Limit) (Usage, erro
 	return u, nil
 }
 
-// Reset forgets what was taken and refused of key. The error is as for Take.
+// Reset forgets all permits taken and refused for key. The error is as for Take.
 func (l *Local) Reset(ctx context.Context, key string, limit Limit) error {
 	if err := check(ctx, limit); err != nil {
 		return err
 	}
-	s := l.shard(key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.keys, key)
+	l.keys.Delete(key)
 	return nil
 }
 
@@ -137,12 +113,8 @@ func check(ctx context.Context, limit Limit) error {
 
 func (l *Local) time() time.Time { return l.origin.Add(l.now().Sub(l.origin)) }
 
-func (l *Local) shard(key string) *localShard {
-	return &l.shards[maphash.String(l.seed, key)%localShards]
-}
-
-// refuse counts refused permits: with windows until the window ends, else for one
-// Window from the first on.
+// refuse counts refused permits: until the window ends with FixedWindow, else for
+// one Window from the first refusal.
 func (k *localKey) refuse(n int64, limit Limit, reset time.Duration, now int64) {
 	if n == 0 {
 		return
@@ -155,31 +127,4 @@ func (k *localKey) refuse(n int64, limit Limit, reset time.Duration, now int64) 
 		k.refused, k.refusedUntil = 0, now+life.Microseconds()
 	}
 	k.refused += n
-}
-
-func (s *localShard) put(key string, k localKey, now int64, reset time.Duration) {
-	k.until = now + reset.Microseconds()
-	if _, known := s.keys[key]; known {
-		s.keys[key] = k
-		return
-	}
-	if len(s.keys) >= s.max {
-		s.evict(now)
-	}
-	s.keys[strings.Clone(key)] = k // the caller's may be part of a whole request
-}
-
-// evict drops a key whose state means nothing any more, or of a few the one that
-// is nearest to that. A map is walked from a random place.
-func (s *localShard) evict(now int64) {
-	victim, until, seen := "", int64(0), 0
-	for key, k := range s.keys {
-		if seen == 0 || k.until < until {
-			victim, until = key, k.until
-		}
-		if seen++; until <= now || seen == localSample {
-			break
-		}
-	}
-	delete(s.keys, victim)
 }

@@ -4,23 +4,23 @@ import (
 	"net/http"
 )
 
-// Middleware limits HTTP handlers. Every answer to a request that was limited
-// carries the fields of [Decision.SetHeader]; a refusal is 429 Too Many Requests.
-// A LeakyBucket's delay is waited for before the handler is called, and given up
-// when the request's context ends.
+// Middleware applies limits to HTTP handlers. Every response to a limited request
+// has the fields of [Decision.SetHeader]; a refusal is 429 Too Many Requests. With a
+// LeakyBucket, Middleware waits for the delay before it calls the handler; if the
+// request's context ends first, it does not call the handler.
 type Middleware struct {
-	// Limiter grants the permits; each request takes one.
+	// Limiter grants the permits. Each request takes one.
 	Limiter Limiter
-	// Limit says which key the request counts for and what that key may take. With
-	// an empty key the request is not limited.
+	// Limit returns the key that the request counts against, and the key's limit. A
+	// request with an empty key is not limited.
 	Limit func(r *http.Request) (key string, limit Limit)
-	// OnError, if set, is told when the Limiter fails, and decides whether the request
-	// passes all the same. Else it is answered 503 Service Unavailable, as all
-	// are when OnError is nil.
+	// OnError, if set, is called when the Limiter fails, and decides whether the
+	// request passes anyway. If it does not, or if OnError is nil, the response is 503
+	// Service Unavailable.
 	OnError func(r *http.Request, err error) (pass bool)
 }
 
-// Handler returns next, limited.
+// Handler returns a handler that limits requests to next.
 func (m Middleware) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, limit := m.Limit(r)
@@ -43,7 +43,7 @@ func (m Middleware) Handler(next http.Handler) http.Handler {
 		case !d.Allowed():
 			http.Error(w, http.StatusText(http.StatusTooManyRequests), http.StatusTooManyRequests)
 		case d.Wait(r.Context()) != nil:
-			// Nobody waits for an answer any more, or not for the handler's.
+			// The client has left, or a time-out answers in the handler's place.
 			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		default:
 			next.ServeHTTP(w, r)

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Pace returns the two numbers by which TokenBucket and LeakyBucket decide, in
-// whole microseconds: the time between two permits, and how far the theoretical
-// arrival time may run ahead of now. A queue is a bucket of one permit whose
-// permits may be used MaxDelay before they are there.
+// Pace returns the two numbers that TokenBucket and LeakyBucket decide by, in whole
+// microseconds: the time between two permits, and how far the theoretical arrival
+// time may run ahead of now. A queue is a bucket of one permit that hands permits
+// out up to MaxDelay before they are due.
 func (l Limit) Pace() (interval, ahead time.Duration) {
 	if l.Permits <= 0 {
 		return max(l.Window, time.Microsecond), 0
@@ -33,7 +33,7 @@ func (l Limit) burst() int64 {
 func (l Limit) validatePace() error {
 	switch {
 	case l.Permits > l.Window.Microseconds():
-		return fmt.Errorf("%w: %d permits in %v, want at most one a microsecond with %s", ErrLimit, l.Permits, l.Window, l.Algorithm)
+		return fmt.Errorf("%w: %d permits in %v, want at most one per microsecond with %s", ErrLimit, l.Permits, l.Window, l.Algorithm)
 	case l.Burst < 0 || l.Burst > MaxPermits:
 		return fmt.Errorf("%w: burst %d, want 0 to %d", ErrLimit, l.Burst, int64(MaxPermits))
 	case l.MaxDelay < 0 || l.MaxDelay > maxDelay:
@@ -42,7 +42,7 @@ func (l Limit) validatePace() error {
 		return nil
 	}
 	if interval, _ := l.Pace(); l.burst() > int64(maxSpan/interval) {
-		return fmt.Errorf("%w: burst %d, which takes longer than %v to fill", ErrLimit, l.burst(), maxSpan)
+		return fmt.Errorf("%w: burst %d, want at most what fills within %v", ErrLimit, l.burst(), maxSpan)
 	}
 	return nil
 }

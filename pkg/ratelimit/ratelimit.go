@@ -3,18 +3,19 @@
 //
 // A [Limit] says how many permits a key may take, and by which [Algorithm]:
 //
-//	FixedWindow    so many in each window of the clock
-//	SlidingWindow  about so many in any span as long as the window
-//	TokenBucket    at a steady rate, with a burst after a rest
-//	LeakyBucket    one by one, evenly spaced; what comes early is delayed
+//	FixedWindow    a number of permits in each window of the clock
+//	SlidingWindow  about that number in any span as long as the window
+//	TokenBucket    a steady rate, with bursts after a pause
+//	LeakyBucket    one at a time, evenly spaced; early requests are delayed
 //
 // An algorithm is a pure function, [Limit.Decide], of the limit, the stored state,
-// the time and the number of permits; it reads no clock and does no I/O. Where the
-// state is kept is the business of a [Limiter]: a [Local] keeps it in the process,
-// package redislimit shares it through Redis. [Middleware] puts a Limiter before
-// an http.Handler. Package limittest tests a Limiter of your own.
+// the time and the number of permits; it reads no clock and does no I/O. A
+// [Limiter] stores the state: [Local] keeps it in the process, and package
+// redislimit shares it through Redis. [Middleware] puts a Limiter in front of an
+// http.Handler. Package limittest tests your own Limiter.
 //
-// This package needs nothing but the standard library and knows no store.
+// This package knows no store. It needs only the standard library and package
+// boundedmap.
 package ratelimit
 
 import (
@@ -24,50 +25,50 @@ import (
 	"time"
 )
 
-// MaxPermits is the largest number of permits in a [Limit], and the largest
-// that can be taken at once. It is the greatest Integer of RFC 9651, section
-// 3.3.1, in which the RateLimit fields carry it. The sum of two such numbers is
-// below 2⁵³, so that stores which count in floating point stay exact.
+// MaxPermits is the most permits that a [Limit] can grant and that one call can
+// ask for. It is the largest Integer of RFC 9651, section 3.3.1, the type that the
+// RateLimit fields use. The sum of two such numbers is below 2⁵³, so stores that
+// count in floating point stay exact.
 const MaxPermits = 999_999_999_999_999
 
-// Errors that callers can tell apart with [errors.Is].
+// Errors to test for with [errors.Is].
 var (
 	ErrLimit   = errors.New("ratelimit: invalid limit")
 	ErrPermits = errors.New("ratelimit: invalid number of permits")
 )
 
-// Algorithm names the rule by which a [Limit] admits.
+// An Algorithm is the rule by which a [Limit] grants permits.
 type Algorithm string
 
 // The algorithms.
 const (
-	// FixedWindow admits at most Permits in each window. Windows follow one another
-	// without a gap, aligned to the Unix epoch, so a span that crosses a boundary
-	// can see up to twice as many.
+	// FixedWindow grants at most Permits in each window. Windows are contiguous and
+	// aligned to the Unix epoch. A span that crosses a boundary can see up to twice
+	// as many permits.
 	FixedWindow Algorithm = "fixed_window"
 
-	// SlidingWindow admits like FixedWindow, but counts as used also what was granted
-	// in the window before, by the share of it that lies less than one Window back,
-	// rounded up. Under a steady demand every span of one Window sees about Permits;
-	// at worst, when all of the window before was granted in its last moment, nearly
-	// twice as many.
+	// SlidingWindow grants like FixedWindow, but also counts the permits of the
+	// previous window, weighted by the share of that window that is less than one
+	// Window ago, rounded up. Under steady demand every span of one Window sees about
+	// Permits. In the worst case, when the previous window granted all its permits at
+	// its very end, a span sees nearly twice as many.
 	SlidingWindow Algorithm = "sliding_window"
 
-	// TokenBucket admits from a bucket that holds Burst permits and fills by one
-	// permit each Window/Permits: any span admits at most Burst and what flows in
-	// meanwhile. It is the generic cell rate algorithm (ITU-T I.371).
+	// TokenBucket grants from a bucket that holds Burst permits and gains one every
+	// Window/Permits. Any span sees at most Burst permits plus those gained during
+	// it. This is the generic cell rate algorithm (ITU-T I.371).
 	TokenBucket Algorithm = "token_bucket"
 
-	// LeakyBucket admits one permit each Window/Permits, evenly spaced: a queue that
-	// drains at that pace. A permit that comes early is granted with the Delay after
-	// which it may be used; one that would have to wait longer than MaxDelay is
-	// refused.
+	// LeakyBucket grants one permit every Window/Permits, evenly spaced, like a queue
+	// that drains at that rate. A request that is early gets its permit with a Delay,
+	// after which the permit may be used. A request that would have to wait longer
+	// than MaxDelay is refused.
 	LeakyBucket Algorithm = "leaky_bucket"
 )
 
-// The script languages of stores count in floating point, which is exact below
-// 2⁵³. The bounds keep every number of an algorithm there: Unix microseconds do
-// so until 2255, and with maxSpan added until 2155.
+// Stores' script languages count in floating point, which is exact below 2⁵³. These
+// bounds keep every number of an algorithm below that: Unix microseconds stay there
+// until 2255, and with maxSpan added until 2155.
 const (
 	maxExact = 1 << 53
 	maxSpan  = 100 * 365 * 24 * time.Hour
@@ -78,27 +79,27 @@ const (
 type Limit struct {
 	// Algorithm is the rule; empty means FixedWindow.
 	Algorithm Algorithm
-	// Permits is the number granted in each Window, from 0 to MaxPermits. With 0
-	// everything is refused. For SlidingWindow its product with the Window in
-	// milliseconds must be below 2⁵³; a TokenBucket or LeakyBucket grants at most
-	// one a microsecond. Their time between permits is rounded up to whole
-	// microseconds: exact when Permits divides the Window, and otherwise less than
-	// 0.1 % slower at 1,000 permits a second.
+	// Permits is the number granted in each Window, from 0 to MaxPermits; 0 refuses
+	// everything. For SlidingWindow, Permits times the Window in milliseconds must be
+	// below 2⁵³. A TokenBucket or LeakyBucket grants at most one permit per
+	// microsecond, and rounds the time between permits up to whole microseconds: that
+	// is exact when Permits divides the Window, and otherwise less than 0.1 % slower
+	// at 1,000 permits per second.
 	Permits int64
 	// Window is a whole number of seconds, at least one. It is at most 36,500 days
 	// for any algorithm but FixedWindow.
 	Window time.Duration
-	// Burst is how many permits a TokenBucket holds; 0 means Permits. Filling it must
-	// not take longer than 36,500 days. It must be 0 for other algorithms.
+	// Burst is the number of permits that a full TokenBucket holds; 0 means Permits.
+	// The bucket must fill within 36,500 days. Burst must be 0 for other algorithms.
 	Burst int64
-	// MaxDelay is the longest wait that a LeakyBucket asks for, at most 24 hours; what
-	// would have to wait longer is refused. A fraction of a microsecond is dropped.
-	// It must be 0 for other algorithms.
+	// MaxDelay is the longest Delay of a LeakyBucket, at most 24 hours. Requests that
+	// would have to wait longer are refused. Fractions of a microsecond are dropped.
+	// MaxDelay must be 0 for other algorithms.
 	MaxDelay time.Duration
 }
 
-// Validate returns an error that wraps [ErrLimit] and names the first fault, or
-// nil. It is cheap enough to be called for each request.
+// Validate returns nil for a valid limit, or an error that wraps [ErrLimit] and
+// names the first fault. It is cheap enough to call for each request.
 func (l Limit) Validate() error {
 	switch {
 	case l.Permits < 0 || l.Permits > MaxPermits:
@@ -106,9 +107,9 @@ func (l Limit) Validate() error {
 	case l.Window < time.Second || l.Window%time.Second != 0:
 		return fmt.Errorf("%w: window %v, want whole seconds, at least 1s", ErrLimit, l.Window)
 	case l.Burst != 0 && l.Algorithm != TokenBucket:
-		return fmt.Errorf("%w: burst %d, which only %s has a use for", ErrLimit, l.Burst, TokenBucket)
+		return fmt.Errorf("%w: burst %d, want 0 unless the algorithm is %s", ErrLimit, l.Burst, TokenBucket)
 	case l.MaxDelay != 0 && l.Algorithm != LeakyBucket:
-		return fmt.Errorf("%w: max delay %v, which only %s has a use for", ErrLimit, l.MaxDelay, LeakyBucket)
+		return fmt.Errorf("%w: max delay %v, want 0 unless the algorithm is %s", ErrLimit, l.MaxDelay, LeakyBucket)
 	case l.Algorithm == FixedWindow || l.Algorithm == "":
 		return nil
 	case l.Window > maxSpan:
@@ -128,37 +129,37 @@ func (l Limit) Validate() error {
 type Decision struct {
 	// Limit is the limit that was applied.
 	Limit Limit
-	// Granted is the number of permits granted, from 0 to the n asked for.
+	// Granted is the number of permits granted, from 0 to the n requested.
 	Granted int64
-	// Remaining is what is left after this decision: how many permits would be
+	// Remaining is the number of permits left after this decision: how many would be
 	// granted now.
 	Remaining int64
-	// Reset is the time until all permits are there again if none is taken
-	// meanwhile: until the window ends, with SlidingWindow until the next one has
-	// ended too; until the bucket is full, or the queue empty.
+	// Reset is the time until all permits are available again, if none is taken in
+	// the meantime: until the window ends, or with SlidingWindow the next one; until
+	// the bucket is full, or the queue is empty.
 	Reset time.Duration
-	// More is the time until more permits are there than Remaining, if none is taken
-	// meanwhile. It is at most Reset, save that a limit of 0 permits has no more to
-	// come and is worth another look then; it is 0 if everything is there, or if
-	// whoever made the decision does not know.
+	// More is the time until more than Remaining permits are available, if none is
+	// taken in the meantime. It is at most Reset, except with a limit of 0 permits,
+	// which never has more: there it says when to check again. It is 0 if all permits
+	// are available, or if the limiter does not know.
 	More time.Duration
-	// RetryAfter is the time to wait before what was refused is worth asking for
-	// again. It is 0 when every permit asked for was granted, else positive.
+	// RetryAfter is the time to wait before asking again for what was refused. It is
+	// 0 if every requested permit was granted, else positive.
 	RetryAfter time.Duration
-	// Delay is how long the caller must wait before it uses the first permit
-	// granted; each further one follows a LeakyBucket's Window/Permits later, as Nth
-	// tells. It is 0 unless the algorithm delays.
+	// Delay is how long the caller must wait before it uses the first granted permit.
+	// Each further permit of a LeakyBucket follows Window/Permits later; see Nth. Delay
+	// is 0 with other algorithms.
 	Delay time.Duration
 }
 
 // Allowed reports whether at least one permit was granted. For n = 1 that is the
-// whole answer. For n > 1 the grant may be partial: the first Granted of the n
-// may pass, and RetryAfter is 0 only when all of them may.
+// whole answer. For n > 1 the grant may be partial: only the first Granted of the n
+// may pass, and RetryAfter is 0 only if all of them may.
 func (d Decision) Allowed() bool { return d.Granted > 0 }
 
-// Nth returns the decision on the i-th of the n permits that d answered, counted
-// from 0: the same as if n callers had each asked for one, and this had been the
-// i-th of them. So one taking can serve many callers.
+// Nth returns the decision on the i-th of the n permits that d decided, counting
+// from 0. It is the decision that the i-th of n callers would have got, had each
+// asked for one permit. So one Take can serve many callers.
 func (d Decision) Nth(i int64) Decision {
 	if i >= d.Granted {
 		d.Granted, d.Delay = 0, 0
@@ -181,8 +182,8 @@ func (d Decision) Nth(i int64) Decision {
 	return d
 }
 
-// Wait returns when Delay has passed, at once when it is 0. When ctx ends first it
-// returns the context's error; the permits stay spent.
+// Wait returns nil once Delay has passed, at once if Delay is 0. If ctx ends first,
+// Wait returns the context's error; the permits stay taken.
 func (d Decision) Wait(ctx context.Context) error {
 	if d.Delay <= 0 {
 		return nil
@@ -199,30 +200,30 @@ func (d Decision) Wait(ctx context.Context) error {
 
 // A Usage says how a key stands under a limit.
 type Usage struct {
-	// Limit is the limit that was asked about.
+	// Limit is the limit that the other fields are about.
 	Limit Limit
 	// Used is the number of permits granted in the current window, with
-	// SlidingWindow also those of the window before that still count; those missing
-	// from the bucket; those in the queue. It is above Limit.Permits when the limit
-	// was lowered since.
+	// SlidingWindow plus those of the previous window that still count; or the number
+	// missing from the bucket; or the number in the queue. It exceeds Limit.Permits
+	// if the limit was lowered in the meantime.
 	Used int64
-	// Remaining is how many permits would be granted now.
+	// Remaining is the number of permits that would be granted now.
 	Remaining int64
-	// Refused is the number of permits asked for in the window and not granted; with
-	// an algorithm other than FixedWindow, within one Window of the first of them.
+	// Refused is the number of permits refused in the current window; with algorithms
+	// other than FixedWindow, within one Window of the first refusal.
 	Refused int64
-	// Reset is the time until all permits are there again, as in [Decision].
+	// Reset is the time until all permits are available again, as in [Decision].
 	Reset time.Duration
 }
 
 // A Limiter grants permits. Implementations are safe for concurrent use.
 type Limiter interface {
 	// Take asks for n permits of key under limit. Taking n at once grants as
-	// many as taking one n times in a row, and a refused permit is not charged.
+	// many as taking one n times in a row. Refused permits are not charged.
 	//
-	// The error wraps ErrLimit for an invalid limit and ErrPermits for n outside
-	// 1 to MaxPermits; both leave the state untouched. After any other error it
-	// is unknown whether the permits were charged: that errs on the side of the
-	// limit, and the call must not be repeated blindly.
+	// The error wraps ErrLimit if the limit is invalid, and ErrPermits if n is not
+	// between 1 and MaxPermits; both leave the state unchanged. After any other
+	// error the permits may or may not have been charged, so do not simply repeat
+	// the call: that could charge twice.
 	Take(ctx context.Context, key string, limit Limit, n int64) (Decision, error)
 }

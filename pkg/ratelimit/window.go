@@ -2,10 +2,10 @@ package ratelimit
 
 import "time"
 
-// WindowStart returns the start of the window that holds now. Windows begin at
-// multiples of window counted in Unix seconds, so every process that agrees on
-// the time agrees on the start. A window below one second counts as one second,
-// and a fraction of a second in it is dropped.
+// WindowStart returns the start of the window that contains now. Windows begin at
+// multiples of window in Unix seconds, so processes that agree on the time agree on
+// the start. A window below one second counts as one second; a fraction of a second
+// is dropped.
 func WindowStart(now time.Time, window time.Duration) time.Time {
 	length := max(int64(window/time.Second), 1)
 	into := now.Unix() % length
@@ -15,15 +15,15 @@ func WindowStart(now time.Time, window time.Duration) time.Time {
 	return time.Unix(now.Unix()-into, 0).In(now.Location())
 }
 
-// DecideFixedWindow decides a request for n permits at now. countAfter is the
-// permits charged in now's window with these n included, as Redis's INCRBY
-// answers it; the order in which several requests were added is thus the order
-// in which they are served. Of the n the first
+// DecideFixedWindow decides on a request for n permits at now. countAfter is the
+// number of permits charged in the current window including these n, as Redis's
+// INCRBY returns it. So requests are served in the order in which they were added.
+// It grants the first
 //
 //	clamp(limit.Permits − (countAfter − n), 0, n)
 //
-// are granted. A store must not keep the rest charged. Arguments out of range
-// are brought into it: a negative count is 0, and sums saturate.
+// of the n permits. A store must not leave the rest charged. Arguments out of range
+// are clamped: a negative count is 0, and sums saturate.
 func DecideFixedWindow(limit Limit, countAfter, n int64, now time.Time) Decision {
 	permits, n := max(limit.Permits, 0), max(n, 0)
 	before := max(max(countAfter, 0)-n, 0)

@@ -1,5 +1,5 @@
-// Package limittest holds every [ratelimit.Limiter] to the same contract,
-// wherever it keeps its state. It is for the tests of limiters.
+// Package limittest tests implementations of [ratelimit.Limiter] against that
+// interface's contract, wherever they keep their state.
 package limittest
 
 import (
@@ -15,19 +15,19 @@ import (
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
-// A looker can also tell how a key stands, and forget it.
+// A looker is a limiter with the optional methods.
 type looker interface {
 	Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error)
 	Reset(ctx context.Context, key string, limit ratelimit.Limit) error
 }
 
-// Run tests a limiter in subtests of t that run in parallel. newLimiter is called in
-// each of them; what it returns may share one store, for no two subtests use the
-// same key. The store's clock must run at the pace of the process's. A limiter that
-// also has the methods Usage and Reset, as [ratelimit.Local] has, is held to what
-// those promise.
+// Run tests a limiter in parallel subtests of t. Each subtest calls newLimiter. The
+// limiters may share a store, since no two subtests use the same key. The store's
+// clock must run at the speed of the process's clock. If a limiter has the methods
+// Usage and Reset, with the signatures of those of [ratelimit.Local], Run tests them
+// too.
 //
-// It takes about three seconds.
+// Run takes about three seconds.
 func Run(t *testing.T, newLimiter func(t *testing.T) ratelimit.Limiter) {
 	t.Helper()
 	for _, algorithm := range algorithms {
@@ -75,8 +75,8 @@ const (
 	hour    = time.Hour
 )
 
-// still is a limit that grants so many permits (24 at most) at once, and no further
-// one for an hour at least.
+// still is a limit that grants this many permits (24 at most) at once, and no more
+// for at least an hour.
 func (s *suite) still(permits int64) ratelimit.Limit {
 	if s.algorithm == ratelimit.LeakyBucket {
 		return ratelimit.Limit{Algorithm: s.algorithm, Permits: 1, Window: hour, MaxDelay: time.Duration(permits-1) * hour}
@@ -176,7 +176,7 @@ func (s *suite) concurrentTakersGetTheLimit() {
 	}
 }
 
-// Also: a limit that is raised opens at once, by what it was raised.
+// A raised limit grants the difference at once, too.
 func (s *suite) theRefusedIsNotCharged() {
 	low, high := s.still(2), s.still(5)
 	if s.algorithm == ratelimit.TokenBucket { // a higher rate would only fill it sooner
@@ -247,8 +247,8 @@ func (s *suite) badArgumentsChangeNothing() {
 	}
 }
 
-// Takers in a closed loop over two windows and a bit get what the algorithm
-// promises for the time that has really passed.
+// Callers that take in a loop for a little over two windows get what the algorithm
+// promises for the time that really passed.
 func (s *suite) noSpanSeesMoreThanItsShare() {
 	limit := ratelimit.Limit{Algorithm: s.algorithm, Permits: 25, Window: time.Second}
 	switch s.algorithm {

@@ -14,13 +14,13 @@ import (
 )
 
 // ErrReply is wrapped by the error for a reply that contradicts the script or the
-// call, or that tells of a counter below zero. Nothing was granted.
+// call, or that reports a negative counter. Nothing was granted.
 var ErrReply = errors.New("redislimit: malformed reply")
 
-// ErrState is wrapped by the error for a key of which Redis holds something else
-// under the name of a counter or a state: a text, a list, a number below zero.
-// Nothing was granted. Other keys are not concerned. [Limiter.Reset] removes it. It
-// wraps ErrReply.
+// ErrState is wrapped by the error for a key whose counter or state in Redis holds
+// something else: a text, a list, a negative number. Nothing was granted. Other keys
+// are not affected. [Limiter.Reset] removes the foreign value. ErrState wraps
+// ErrReply.
 var ErrState error = stateError{}
 
 type stateError struct{}
@@ -188,7 +188,7 @@ func (c *call) setNumbers() int {
 func (c *call) answer(reply any) (answer, error) {
 	fields, ok := reply.([]any)
 	if !ok || len(fields) < 2 {
-		return answer{}, fmt.Errorf("%w: want an array of at least 2", ErrReply)
+		return answer{}, fmt.Errorf("%w: not an array of at least 2 elements", ErrReply)
 	}
 	code, ok := fields[0].(int64)
 	if !ok {
@@ -235,14 +235,14 @@ func (c *call) taken(a answer, rest []any) (answer, error) {
 	for i, field := range rest {
 		n, ok := field.(int64)
 		if !ok || n < 0 || n >= 1<<53 {
-			return answer{}, fmt.Errorf("%w: number %d is none, negative or too large", ErrReply, i)
+			return answer{}, fmt.Errorf("%w: element %d is not a whole number from 0 to 2^53", ErrReply, i)
 		}
 		numbers[i] = n
 	}
 	now, state := time.UnixMicro(a.now), c.state(numbers[1:])
 	a.before = state
 	if _, a.decision = c.limit.Decide(state, c.n, now); a.decision.Granted != numbers[0] {
-		return answer{}, fmt.Errorf("%w: %d granted where %d are due", ErrReply, numbers[0], a.decision.Granted)
+		return answer{}, fmt.Errorf("%w: %d permits granted, want %d", ErrReply, numbers[0], a.decision.Granted)
 	}
 	return a, nil
 }
@@ -259,7 +259,7 @@ func (c *call) state(numbers []int64) ratelimit.State {
 
 func (c *call) changed(a answer, rest []any) (answer, error) {
 	if !c.guarded {
-		return answer{}, fmt.Errorf("%w: change of a guard where there is none", ErrReply)
+		return answer{}, fmt.Errorf("%w: guard changed in a call without a guard", ErrReply)
 	}
 	switch len(rest) {
 	case 0:
@@ -270,7 +270,7 @@ func (c *call) changed(a answer, rest []any) (answer, error) {
 	}
 	current, ok := rest[0].(string)
 	if !ok || current == c.guard.Value {
-		return answer{}, fmt.Errorf("%w: guard changed to no value or to the same", ErrReply)
+		return answer{}, fmt.Errorf("%w: guard changed to the expected value or to none", ErrReply)
 	}
 	a.current, a.exists = current, true
 	return a, nil

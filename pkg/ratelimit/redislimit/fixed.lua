@@ -16,7 +16,7 @@ if now < start * 1000000 or now >= finish * 1000000 then
 end
 
 local asked, permits = tonumber(ARGV[1]), tonumber(ARGV[2])
--- A new counter vanishes after its window.
+-- A new counter expires after its window.
 local vanish = finish * 1000 + GRACE_MS
 local count = redis.call('INCRBY', KEYS[1], asked)
 if count < asked then -- it was below zero, and would grant more than the limit
@@ -27,8 +27,8 @@ if count == asked then
   redis.call('PEXPIREAT', KEYS[1], vanish)
 end
 
--- Refused permits go back, so that the counter says what was granted: a limit
--- that is raised within the window then opens at once, however many were refused.
+-- Refused permits are given back, so the counter holds what was granted: a limit
+-- that is raised within the window then takes effect at once, however many were refused.
 local refused = math.max(math.min(asked, count - permits), 0)
 if refused > 0 then
   redis.call('DECRBY', KEYS[1], refused)

@@ -24,7 +24,7 @@ local left = math.max(math.floor((now + ahead - full) / interval), 0)
 local granted = math.min(asked, left)
 local after = full + granted * interval
 
--- Once its time has come the stored number means nothing: it may vanish then.
+-- The stored number means nothing once its time has come, so it expires then.
 if after > now and after ~= before then
   redis.call('SET', KEYS[1], after, 'PXAT', math.ceil(after / 1000))
 end

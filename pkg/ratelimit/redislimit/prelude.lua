@@ -1,5 +1,5 @@
--- What every taking script begins with. They run for each request: they make no
--- functions and no tables that they can do without. Redis writes a number that is
+-- The start of every script that takes permits. These scripts run for each request,
+-- so they create no function or table without need. Redis writes a number that is
 -- handed to a command with 17 digits, so integers below 2^53 arrive whole.
 --
 -- KEYS[1]  state of the key
@@ -23,7 +23,7 @@ local NO_STATE = 'ERR value is not an integer or out of range'
 local GRACE_MS = 5000
 
 -- Read once: the time moves on while a script runs, and the time that is decided
--- by has to be the time that is reported.
+-- by must be the time that is reported.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
@@ -37,7 +37,7 @@ if KEYS[3] then
   end
 end
 
--- Only the guard was asked about: what counts for the key is of no matter.
+-- The caller asks only about the guard: the state of the key does not matter.
 if ARGV[1] == '0' then
   return {TAKEN, now}
 end

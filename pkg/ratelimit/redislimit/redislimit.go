@@ -1,20 +1,19 @@
 // Package redislimit shares the limits of package ratelimit between processes
 // through Redis 7.0 or later: standalone, Sentinel or Cluster.
 //
-// It is exact. However many processes take from a key, and however far their
-// clocks are apart, a window grants its permits: not one more, and not one fewer
-// if that many are asked for; and so with the other algorithms. Redis decides, by
-// its own clock, in one atomic script. What the script granted is checked against
-// [ratelimit.Limit.Decide]. A fixed window's counter has the window's start in its
-// name, which Redis Cluster wants to know in advance: the caller's clock guesses
-// it, and the script refuses a wrong guess and says what time it is.
+// It is exact. However many processes take from a key, and however much their clocks
+// differ, a window grants exactly its permits, if that many are requested; the same
+// holds for the other algorithms. Redis decides, by its own clock, in one atomic
+// script, and the limiter checks the result against [ratelimit.Limit.Decide]. The
+// name of a fixed window's counter contains the window's start, and Redis Cluster
+// requires names in advance: the limiter guesses the start from the caller's clock,
+// and the script rejects a wrong guess and returns the time.
 //
-// It is cheap under load. Callers that find Redis busy go out together in one
-// pipeline, those who ask the same as one call, with no timer and no background
-// goroutine. If asked to, it refuses keys with nothing left from memory.
+// It is cheap under load. Callers that find Redis busy share one pipeline, and
+// identical calls become one, with no timer and no background goroutine.
+// Optionally, it refuses keys that have no permits left from memory.
 //
-// This package knows no HTTP and keeps no permits of its own: none is granted
-// without Redis.
+// This package knows no HTTP and holds no permits: it grants none without Redis.
 package redislimit
 
 import (
@@ -33,12 +32,12 @@ import (
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
-// DefaultPrefix begins the name of every counter unless [Options] says otherwise.
+// DefaultPrefix is the default of [Options].Prefix.
 const DefaultPrefix = "rate_count:"
 
-// ErrWindow is wrapped by the error for a call that found Redis in another window
-// than the one it named, as often as it tried. Nothing was taken. It takes a
-// round trip about as long as the window, or a Redis whose clock jumps.
+// ErrWindow is wrapped by the error of a call that found Redis in another window than
+// the one it named, on every try. Nothing was taken. It happens when a round trip
+// takes about as long as the window, or when Redis's clock jumps.
 var ErrWindow = errors.New("redislimit: window missed")
 
 // tries bounds the names that one call proposes. A name can be wrong again when
@@ -50,35 +49,35 @@ const tries = 5
 // the caller's own comes after it.
 const refusedPrefix = "rate_refused:"
 
-// Options say how counters are named and how Redis is asked. The zero value is
-// ready for use.
+// Options configure a [Limiter]. The zero value is ready to use.
 type Options struct {
-	// Prefix begins every counter's name; empty means DefaultPrefix.
+	// Prefix is the start of every counter's name; empty means DefaultPrefix.
 	Prefix string
-	// HashTag wraps keys in braces, so that all that counts for a key lies in one
-	// slot of a Redis Cluster, beside every other Redis key with {key} in its name.
-	// With it, the guard of TakeIf must have one such name. Over a Cluster's client
-	// it is always on.
+	// HashTag wraps keys in braces, so that a key's whole state lies in one slot of a
+	// Redis Cluster, together with all Redis keys that have {key} in their names. With
+	// HashTag, the name of TakeIf's guard must contain it too. With a Cluster's client,
+	// HashTag is always on.
 	HashTag bool
-	// Spent is how many keys at most are remembered to have nothing left, and
-	// refused without asking Redis: until then when permits come back, and for a
-	// second at most, so that is how long a limit that was raised, a reset or a
-	// changed guard can go unnoticed for a key that is being refused. 0 asks always.
+	// Spent is the maximum number of keys without permits that the limiter remembers,
+	// rounded up to a multiple of 16. It refuses these keys without asking Redis until
+	// permits come back, for at most one second. So for a key that is being refused, a
+	// raised limit, a reset or a changed guard can go unnoticed for one second. With 0
+	// the limiter always asks Redis.
 	Spent int
-	// Timeout bounds Take, TakeIf and Holds, with waiting, round trip and second try,
-	// and each round trip that callers share; 0 leaves that to the client's own
-	// time-outs. A caller's context bounds its own waiting alone.
+	// Timeout bounds each Take, TakeIf and Holds, including waiting, round trips and
+	// retries, and each round trip that callers share; with 0 only the client's own
+	// time-outs apply. A caller's context bounds only that caller's wait.
 	Timeout time.Duration
-	// Observe, if set, is told of every round trip. It must be quick.
+	// Observe, if set, is called after every round trip. It must be quick.
 	Observe func(Exchange)
-	// Now is the caller's clock; nil means time.Now. It may be wrong: the limiter
-	// learns Redis's from the replies.
+	// Now is the local clock; nil means time.Now. It may be wrong: the limiter learns
+	// Redis's time from the replies.
 	Now func() time.Time
 }
 
 // CounterKey returns the Redis key that counts the permits granted to key in the
 // window that starts at start: <prefix><key>:<start in Unix seconds>. Its value
-// is a decimal integer; it is absent while nothing was asked for.
+// is a decimal integer; the key does not exist until a permit is requested.
 func (o Options) CounterKey(key string, start time.Time) string {
 	prefix := o.Prefix
 	if prefix == "" {
@@ -89,22 +88,22 @@ func (o Options) CounterKey(key string, start time.Time) string {
 
 // RefusedKey returns the Redis key that counts the permits refused to key in the
 // window that starts at start: rate_refused:<key>:<start in Unix seconds>, with
-// Options.Prefix, if it is set, before <key>. It lives as long as the counter.
-// With the zero start it is that of the other algorithms, rate_refused:<key>,
-// which counts for one Window from the first refusal on.
+// Options.Prefix, if set, before <key>. It lives as long as the counter. For a zero
+// start it returns the key that the other algorithms use, rate_refused:<key>, which
+// counts for one Window from the first refusal.
 func (o Options) RefusedKey(key string, start time.Time) string {
 	return o.name(refusedPrefix, o.Prefix, key, start)
 }
 
 // StateKey returns the Redis key that holds the state of key under an algorithm,
-// with Options.Prefix, if it is set, before <key>:
+// with Options.Prefix, if set, before <key>:
 //
 //	rate_sliding:<key>  SlidingWindow: a hash of window (its start in Unix seconds), current and previous
 //	rate_bucket:<key>   TokenBucket: when the bucket is full again, in Unix microseconds
-//	rate_queue:<key>    LeakyBucket: when the queue is empty, in Unix microseconds
+//	rate_queue:<key>    LeakyBucket: when the queue is empty again, in Unix microseconds
 //
-// It is absent while it would mean nothing. For any other algorithm the name is
-// "": FixedWindow has its CounterKey.
+// The key exists only while its value matters. For any other algorithm StateKey
+// returns "": FixedWindow uses CounterKey.
 func (o Options) StateKey(key string, a ratelimit.Algorithm) string {
 	switch a {
 	case ratelimit.SlidingWindow:
@@ -137,11 +136,11 @@ func (o Options) name(family, prefix, key string, start time.Time) string {
 	return name.String()
 }
 
-// A Limiter is a [ratelimit.Limiter] whose state is in Redis. It is safe for
-// concurrent use, and one is meant to be shared by all callers of a process. A
-// call costs one round trip, which it may share with others; two when Redis does
-// not know the script yet, or when, for a FixedWindow, its clock was guessed wrong:
-// on the first call, or in the moment when one window follows another.
+// A Limiter is a [ratelimit.Limiter] that keeps its state in Redis. It is safe for
+// concurrent use; all callers of a process should share one. A call costs one round
+// trip, which it may share with other calls. It costs two if Redis does not know the
+// script yet, or if the limiter guessed the window of a FixedWindow wrong: on the
+// first call, or around a window's end.
 type Limiter struct {
 	client  redis.UniversalClient
 	options Options
@@ -157,10 +156,10 @@ type Limiter struct {
 
 var _ ratelimit.Limiter = (*Limiter)(nil)
 
-// New returns a Limiter that sends through client, which stays the caller's to
-// close. The limiter's commands are never retried by the client; the limiter tries
-// again what was provably not run. A context cuts a call short while it waits for
-// others; once it is under way alone, only the context's deadline does, and only
+// New returns a Limiter that uses client. The caller must close client. The client
+// never retries the limiter's commands; the limiter retries only those that provably
+// did not run. The end of a context interrupts a call that waits for a shared round
+// trip. A round trip of its own ends early only at the context's deadline, and only
 // if the client has ContextTimeoutEnabled.
 func New(client redis.UniversalClient, o Options) *Limiter {
 	if o.Now == nil {
@@ -179,8 +178,8 @@ func (l *Limiter) newGatherer() *gatherer {
 	return &gatherer{limiter: l, clock: newClock(l.options.Now), overdue: overdue}
 }
 
-// gathererOf returns that of the server which is believed to hold key. When it is
-// another, the client is told so and follows.
+// gathererOf returns the gatherer of the server that is believed to hold key. If
+// another server holds it, the client follows the redirection.
 func (l *Limiter) gathererOf(ctx context.Context, key string) *gatherer {
 	if l.cluster == nil {
 		return l.all
@@ -210,16 +209,16 @@ func (l *Limiter) locate(ctx context.Context, deadline time.Time, key string) *g
 	return l.gathererOf(ctx, key)
 }
 
-// Take implements [ratelimit.Limiter]. Beside that contract's errors, its own
-// wrap the error of Redis (redis.Error), the network or the context, or
-// [ErrReply], [ErrWindow] or [ErrBusy].
+// Take implements [ratelimit.Limiter]. Its other errors wrap an error of Redis
+// (redis.Error), of the network or of the context, or [ErrReply], [ErrWindow] or
+// [ErrBusy].
 func (l *Limiter) Take(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
 	o, err := l.take(ctx, question{key: key, limit: limit}, n)
 	return o.Decision, err
 }
 
-// Peek answers as [Limiter.Take] would now, and takes nothing. It runs no script, so
-// that a user of Redis who may only read can look. The error is as for Take.
+// Peek returns the decision that [Limiter.Take] would return now, and takes nothing.
+// It runs no script, so a read-only Redis user is enough. The error is as for Take.
 func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n int64) (ratelimit.Decision, error) {
 	if err := checkPermits(n); err != nil {
 		return ratelimit.Decision{}, err
@@ -232,22 +231,22 @@ func (l *Limiter) Peek(ctx context.Context, key string, limit ratelimit.Limit, n
 	return d, nil
 }
 
-// Usage tells how key stands under limit. It takes nothing and runs no script. The
+// Usage returns how key stands under limit. It takes nothing and runs no script. The
 // error is as for Take.
 func (l *Limiter) Usage(ctx context.Context, key string, limit ratelimit.Limit) (ratelimit.Usage, error) {
 	s := l.lookAt(ctx, key, limit)
 	return s.usage(), s.err
 }
 
-// A Subject is a key and the limit that it is under.
+// A Subject is a key and its limit.
 type Subject struct {
 	Key   string
 	Limit ratelimit.Limit
 }
 
-// Usages tells how many keys stand, in their order, at the cost of one round trip
-// for all that lie on the same server (two in a Cluster). The error is the first,
-// and is as for Take.
+// Usages returns how each of several keys stands, in the order of subjects. It costs
+// one round trip for all keys on the same server (two in a Cluster). The error is
+// the first that occurs, and is as for Take.
 func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.Usage, error) {
 	usages, errs := l.UsageOfEach(ctx, subjects)
 	for _, err := range errs {
@@ -258,8 +257,8 @@ func (l *Limiter) Usages(ctx context.Context, subjects []Subject) ([]ratelimit.U
 	return usages, nil
 }
 
-// UsageOfEach is Usages with an error for each key, nil where there is none: one
-// that is an [ErrState] says nothing of the other keys.
+// UsageOfEach is Usages with an error for each key, nil if there is none. An
+// [ErrState] concerns its own key alone.
 func (l *Limiter) UsageOfEach(ctx context.Context, subjects []Subject) ([]ratelimit.Usage, []error) {
 	usages, errs := make([]ratelimit.Usage, len(subjects)), make([]error, len(subjects))
 	sights := l.look(ctx, subjects)
@@ -269,10 +268,10 @@ func (l *Limiter) UsageOfEach(ctx context.Context, subjects []Subject) ([]rateli
 	return usages, errs
 }
 
-// Try finds out whether permits can be taken now: it takes one of key, which should
-// be no client's, and compares guard, whatever comes of either. It waits behind no
-// other caller, and Options.Observe is not told. It leaves nothing behind, unless the
-// user of Redis may not delete: then a counter, until the limit's window is over.
+// Try checks whether permits can be taken now: it takes a permit of key and compares
+// guard, and ignores both results. Use a key that no client has. Try waits for no
+// other caller and does not call Options.Observe. It deletes what it wrote; if the
+// Redis user may not delete, a counter stays until the limit's window is over.
 // Cost: one round trip. The error is as for Take.
 func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) error {
 	if err := limit.Validate(); err != nil {
@@ -285,9 +284,9 @@ func (l *Limiter) Try(ctx context.Context, guard Guard, key string, limit rateli
 	return cmp.Or(taking.err, comparing.err)
 }
 
-// Reset forgets what was taken and refused of key under the limit's algorithm, as
-// if nothing had been, with FixedWindow in the current window. The error is as for
-// Take; Reset may be repeated.
+// Reset forgets all permits taken and refused for key under the limit's algorithm;
+// with FixedWindow, those of the current window. The error is as for Take, but a
+// Reset may be repeated.
 func (l *Limiter) Reset(ctx context.Context, key string, limit ratelimit.Limit) error {
 	defer l.spent.forget(key)
 	return l.alone(ctx, &call{question: question{key: key, limit: limit}, reset: true})
@@ -302,8 +301,8 @@ func (l *Limiter) alone(ctx context.Context, c *call) error {
 	return c.err
 }
 
-// A Guard names a Redis key and the exact bytes that it is expected to hold. In
-// Redis Cluster the key must lie in the counter's slot; see Options.HashTag.
+// A Guard is a Redis key and the exact bytes that it is expected to hold. In a Redis
+// Cluster the key must lie in the counter's slot; see Options.HashTag.
 type Guard struct {
 	Key   string
 	Value string
@@ -311,31 +310,31 @@ type Guard struct {
 
 // An Outcome is the answer to [Limiter.TakeIf].
 type Outcome struct {
-	// Decision is the limit's answer; zero if Changed.
+	// Decision is the decision under the limit; zero if Changed.
 	Decision ratelimit.Decision
-	// Changed says that the guard did not hold the expected bytes. Nothing was
-	// taken, nor written.
+	// Changed reports that the guard did not hold the expected bytes. Nothing was
+	// taken or written.
 	Changed bool
-	// Current is what the guard held instead, and Exists whether there was such a
-	// key; set only if Changed.
+	// Current is what the guard held instead, and Exists reports whether the guard's
+	// key existed. Both are set only if Changed.
 	Current string
 	Exists  bool
-	// Local says that the refusal came from memory: Redis was not asked. See
+	// Local reports that the refusal came from memory, without asking Redis. See
 	// Options.Spent.
 	Local bool
 }
 
-// TakeIf is [Limiter.Take] on the condition that the guard's key holds the
-// expected bytes. Comparing and taking are one atomic step at the cost of Take.
-// A guard that is not a string is an error of Redis.
+// TakeIf is [Limiter.Take] on condition that the guard's key holds the expected
+// bytes. It compares and takes in one atomic step, and costs as much as Take. If the
+// guard is not a Redis string, the error is one of Redis.
 func (l *Limiter) TakeIf(ctx context.Context, guard Guard, key string, limit ratelimit.Limit, n int64) (Outcome, error) {
 	return l.take(ctx, question{key: key, limit: limit, guard: guard, guarded: true}, n)
 }
 
-// Holds asks only whether the guard's key holds the expected bytes, and takes
-// nothing: the outcome's Decision is zero. It shares its round trip with the callers
-// of TakeIf beside it, and with the same key, limit and guard even the script's run.
-// The error is as for Take.
+// Holds checks whether the guard's key holds the expected bytes, and takes nothing:
+// the outcome's Decision is zero. It shares round trips with concurrent callers of
+// TakeIf, and with those of the same key, limit and guard even the script's run. The
+// error is as for Take.
 func (l *Limiter) Holds(ctx context.Context, guard Guard, key string, limit ratelimit.Limit) (Outcome, error) {
 	if err := limit.Validate(); err != nil {
 		return Outcome{}, err
@@ -358,7 +357,7 @@ func (l *Limiter) take(ctx context.Context, q question, n int64) (Outcome, error
 	return l.ask(ctx, q, n)
 }
 
-// ask puts a question, again if that is worth it.
+// ask asks Redis, and retries if that is safe and likely to help.
 func (l *Limiter) ask(ctx context.Context, q question, n int64) (Outcome, error) {
 	deadline, _ := ctx.Deadline()
 	if l.options.Timeout > 0 {

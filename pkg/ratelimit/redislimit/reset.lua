@@ -1,6 +1,6 @@
--- Forgets what was taken and refused.
+-- Forgets all permits taken and refused for a key.
 --
--- KEYS     what counts: state and refusals
+-- KEYS     state of the key, and counter of the permits refused
 -- ARGV[1]  start of the window that the caller believes to be the current one, in
 --          Unix seconds (fixed_window only)
 -- ARGV[2]  its length in seconds (fixed_window only)

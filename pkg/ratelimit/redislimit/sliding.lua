@@ -1,5 +1,5 @@
--- sliding_window: a counter for the current window and one for the window before,
--- which counts by the share of it that is not over.
+-- sliding_window: a counter for the current window and one for the previous window,
+-- weighted by the share of it that is not over.
 --
 -- KEYS[1]  hash of window (its start in Unix seconds), current and previous
 -- ARGV[1]  permits asked for
@@ -29,7 +29,7 @@ elseif window ~= start and window ~= start + length then
   window, current, previous = start, 0, 0
 end
 
--- Every product is below 2^53, so nothing is rounded but what is meant to be.
+-- Every product is below 2^53, so only intended rounding takes place.
 local finish = window + length
 local left = math.min(math.ceil((finish * 1000000 - now) / 1000), length * 1000)
 local weighted = math.ceil(math.min(previous, permits) * left / (length * 1000))

@@ -1,11 +1,10 @@
 package redislimit
 
 import (
-	"hash/maphash"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/tykctl/tykctl/pkg/boundedmap"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -21,18 +20,9 @@ const maxRefusing = time.Second
 // and hearing: memory counts from the earlier one, so it ends before the refusal
 // does, and what clients are told from the later one, so that none comes back early.
 type spentKeys struct {
-	now      func() time.Time
-	seed     maphash.Seed
-	shard    [spentShards]spentShard
-	perShard int
-}
-
-// spentShards spreads the locks; a power of two.
-const spentShards = 16
-
-type spentShard struct {
-	sync.RWMutex
-	keys map[string]*spent
+	now  func() time.Time
+	keys *boundedmap.Map[*spent]
+	size int
 }
 
 type spent struct {
@@ -41,32 +31,17 @@ type spent struct {
 	sent     time.Time
 	heard    time.Time // when the answer had come
 	until    time.Time
-	refused  atomic.Int64 // from memory, and not yet told
+	refused  atomic.Int64 // from memory, and not yet reported to Redis
 }
 
-// newSpentKeys remembers up to size keys, rounded up to a multiple of
-// spentShards; with 0 none.
+// newSpentKeys remembers up to size keys, with 0 none; see [boundedmap.New].
 func newSpentKeys(size int, now func() time.Time) *spentKeys {
-	s := &spentKeys{now: now, seed: maphash.MakeSeed(), perShard: (size + spentShards - 1) / spentShards}
-	for i := range s.shard {
-		s.shard[i].keys = make(map[string]*spent)
-	}
-	return s
+	return &spentKeys{now: now, keys: boundedmap.New[*spent](size), size: size}
 }
 
-func (s *spentKeys) of(key string) *spentShard {
-	return &s.shard[maphash.String(s.seed, key)%spentShards]
-}
-
-// refuse answers from memory, if that is sound.
+// refuse decides from memory, if that is safe.
 func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
-	if s.perShard == 0 {
-		return ratelimit.Decision{}, false
-	}
-	shard := s.of(q.key)
-	shard.RLock()
-	e := shard.keys[q.key]
-	shard.RUnlock()
+	e := s.keys.Get(q.key)
 	if e == nil || e.question != q {
 		return ratelimit.Decision{}, false
 	}
@@ -82,50 +57,28 @@ func (s *spentKeys) refuse(q question) (ratelimit.Decision, bool) {
 	return d, true
 }
 
-// note takes in what Redis said of one permit more, when asked at sent.
+// note remembers what Redis decided on one more permit, when asked at sent.
 func (s *spentKeys) note(q question, d ratelimit.Decision, sent time.Time) {
-	if s.perShard == 0 {
-		return
-	}
-	shard := s.of(q.key)
 	if d.Granted > 0 {
 		s.forget(q.key)
 		return
 	}
-	e := &spent{question: q, decision: d, sent: sent, heard: s.now(), until: sent.Add(min(d.RetryAfter, d.Reset, maxRefusing))}
-	shard.Lock()
-	defer shard.Unlock()
-	if _, held := shard.keys[q.key]; !held && len(shard.keys) >= s.perShard {
-		for victim := range shard.keys { // which one goes costs a round trip, and is of no other matter
-			delete(shard.keys, victim)
-			break
-		}
+	if s.size <= 0 {
+		return
 	}
-	shard.keys[q.key] = e
+	e := &spent{question: q, decision: d, sent: sent, heard: s.now(), until: sent.Add(min(d.RetryAfter, d.Reset, maxRefusing))}
+	s.keys.Put(q.key, e)
 }
 
-// refused returns how many permits of key were refused from memory and have not
-// been told of. Those of a window that has ended are forgotten.
+// refused returns how many permits of key were refused from memory and not yet
+// reported to Redis. Those of a window that has ended are forgotten.
 func (s *spentKeys) refused(key string) int64 {
-	shard := s.of(key)
-	shard.RLock()
-	e := shard.keys[key]
-	shard.RUnlock()
+	e := s.keys.Get(key)
 	if e == nil || s.now().Sub(e.sent) >= e.decision.Reset {
 		return 0
 	}
 	return e.refused.Swap(0)
 }
 
-// forget lets the next request of key be put to Redis.
-func (s *spentKeys) forget(key string) {
-	shard := s.of(key)
-	shard.RLock()
-	_, held := shard.keys[key]
-	shard.RUnlock()
-	if held {
-		shard.Lock()
-		delete(shard.keys, key)
-		shard.Unlock()
-	}
-}
+// forget makes the next request of key ask Redis.
+func (s *spentKeys) forget(key string) { s.keys.Delete(key) }

@@ -163,10 +163,7 @@ func TestSpentKeysAreBounded(t *testing.T) {
 			t.Fatal("the key last noted is not known")
 		}
 	}
-	held := 0
-	for i := range s.shard {
-		held += len(s.shard[i].keys)
-	}
+	held := s.keys.Len()
 	if held > 160 || held < 100 {
 		t.Errorf("%d keys are held, want about 160 and no more", held)
 	}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/ledger"
+)
+
+// maxTop bounds -n, and so what a walk over all keys holds in memory.
+const maxTop = 1000
+
+// topEvery is the least time between two walks of --watch: each asks Redis for all
+// records.
+const topEvery = 2 * time.Second
+
+type limitsTopOptions struct {
+	n        int
+	by       string
+	watching bool
+	output   string
+}
+
+// orders are the values of --by.
+var orders = map[string]ledger.Order{"near": ledger.NearLimit, "refused": ledger.MostRefused, "rate": ledger.FastestRate}
+
+func (a *app) limitsTopCommand(s *store) *cobra.Command {
+	o := &limitsTopOptions{by: "near"}
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show the keys that are busiest now",
+		Long: `Shows the keys that are busiest in their current window:
+
+  --by near       the keys nearest their limits; of those with nothing left, the
+                  most refused first
+  --by refused    the keys with the most refused requests
+  --by rate       the keys with the most requests a second, refused ones too
+
+Keys that made no request in their window are left out. "suspended" in place of
+a limit marks a limit of 0. KEY_HASH is what the log shows as key=….
+
+It reads all records, in small steps; Redis keeps serving. With --watch it
+updates every two seconds, or as fast as Redis answers, until Ctrl-C.
+
+With -o json it is an array of what 'limits show' prints, with "label" if the
+key has one, and with "rate" for --by rate; --watch prints one array a line.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
+		Example: `  tykctl limits top
+  tykctl limits top --by refused --watch
+  tykctl limits top -n 3 -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return usage(cmd, err)
+			}
+			return a.limitsTop(cmd.Context(), s, o)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&o.n, "number", "n", 10, "how many keys to show")
+	textFlag(f, &o.by, "by", "order", "near, refused or rate")
+	f.BoolVarP(&o.watching, "watch", "w", false, "keep updating")
+	completeFlag(cmd, "number")
+	completeFlag(cmd, "by", "near", "refused", "rate")
+	outputFlag(cmd, &o.output)
+	return cmd
+}
+
+func (o *limitsTopOptions) check() error {
+	if o.n < 1 || o.n > maxTop {
+		return fmt.Errorf("-n must be from 1 to %d, not %d", maxTop, o.n)
+	}
+	if _, known := orders[o.by]; !known {
+		return fmt.Errorf("--by must be near, refused or rate, not %q", o.by)
+	}
+	return checkOutput(o.output)
+}
+
+func (a *app) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) error {
+	return a.withAllKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+		see := func(ctx context.Context) (topList, error) {
+			list, err := o.see(ctx, book)
+			return list, storeError(err, cfg)
+		}
+		if o.watching {
+			return watch(ctx, a, look[topList]{
+				every: topEvery, see: see, draw: o.draw,
+				text: func(list topList) error {
+					if _, err := fmt.Fprintln(a.out, time.Now().Format(time.TimeOnly)); err != nil {
+						return err
+					}
+					return list.print(a.sheet(a.out), o.by == "rate")
+				},
+			}, o.output)
+		}
+		list, err := see(ctx)
+		switch {
+		case err != nil:
+			return err
+		case o.output == "json":
+			return writeJSON(a.out, list)
+		case len(list.usages)+len(list.broken) == 0:
+			fmt.Fprintln(a.err, "tykctl: "+noneBusy)
+			return nil
+		}
+		return list.print(a.sheet(a.out), o.by == "rate")
+	})
+}
+
+const noneBusy = "no key has used anything of its limit in its current window"
+
+// topList is what Redis says of the keys, in order; those whose counter cannot be
+// read come last.
+type topList struct {
+	usages []usageReport
+	broken []unusable
+}
+
+// MarshalJSON makes one list of both.
+func (l topList) MarshalJSON() ([]byte, error) {
+	all := make([]any, 0, len(l.usages)+len(l.broken))
+	for _, u := range l.usages {
+		all = append(all, u)
+	}
+	for _, b := range l.broken {
+		all = append(all, b)
+	}
+	return json.Marshal(all)
+}
+
+func (l topList) print(s *sheet, withRate bool) error {
+	if len(l.usages) > 0 {
+		if err := printUsages(s, l.usages, withRate); err != nil {
+			return err
+		}
+	}
+	lines := list{sheet: s}
+	for _, b := range l.broken {
+		if err := lines.add(b, fmt.Sprintf("%s  %s  broken: %s; 'tykctl limits reset %s' starts it anew", b.APIKey, b.KeyHash, b.Problem, b.APIKey)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// see asks Redis for the list.
+func (o *limitsTopOptions) see(ctx context.Context, book *ledger.Ledger) (topList, error) {
+	var list topList
+	busiest, err := book.Top(ctx, o.n, orders[o.by])
+	if err != nil {
+		return list, err
+	}
+	for _, b := range busiest {
+		if b.Problem != nil {
+			list.broken = append(list.broken, unusable{b.APIKey, b.Problem.Error(), ledger.KeyHash(b.APIKey)})
+			continue
+		}
+		u := reportUsage(b.APIKey, b.Usage)
+		u.Label = b.Label
+		if o.by == "rate" {
+			u.Rate = math.Round(b.Rate()*1000) / 1000
+		}
+		list.usages = append(list.usages, u)
+	}
+	return list, nil
+}
+
+// draw fits the list into a terminal.
+func (o *limitsTopOptions) draw(list topList, trouble string, width, height int, _ bool) []string {
+	var text bytes.Buffer
+	_ = list.print(&sheet{w: &text, width: width - 1}, o.by == "rate") // a buffer never fails
+	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
+	if text.Len() == 0 {
+		lines = []string{noneBusy}
+	}
+	lines = lines[:max(min(len(lines), height-2), 1)]
+	lines = append(lines, printable(statusLine(trouble)))
+	for i, line := range lines {
+		lines[i] = cut(line, max(width-1, 1))
+	}
+	return lines[:max(min(len(lines), height-1), 1)]
+}
