@@ -131,7 +131,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	backend := upstream.New(toBackend)
 	files := server.ShareFiles(cfg.Server.MaxConnections, cfg.Server.MaxInFlight)
 	if warning := files.Warning(); warning != "" {
-		logger.Warn(warning)
+		logger.Warn("the limit of open files is low", "problem", warning)
 	}
 	o := serverOptions(cfg, files, logger)
 	draining := make(chan struct{})

@@ -126,8 +126,9 @@ func (c *conn) serve() {
 	}
 }
 
-// refuse responds to a request that could not be read. The request is the last on its
-// connection, because nobody knows where the next would begin.
+// refuse responds to a request that could not be read. It keeps what glean takes from
+// it. The request is the last on its connection, because nobody knows where the next
+// would begin.
 func (c *conn) refuse(fault error) {
 	c.fault, c.r = fault, c.newRequest()
 	c.r.glean(string(c.buf[c.start:c.end]))

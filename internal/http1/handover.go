@@ -71,10 +71,9 @@ func once(rest *http.Server) http.Handler {
 	return h
 }
 
-// lingerIfLeft has net/http wait before it closes a connection whose request was not
-// read to its end. It would do so by itself only for a body that it has read 256 KiB
-// of, and never after Expect: a client that still sends is then reset, which may cost
-// it the answer.
+// lingerIfLeft makes net/http wait before it closes a connection whose request was not
+// read to its end. By itself it waits only if it has read 256 KiB of the rest, and never
+// after Expect. A client that is still sending is then reset, and may lose the response.
 func lingerIfLeft(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	var one [1]byte

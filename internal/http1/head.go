@@ -96,9 +96,9 @@ func (r *request) parseHead(head string) error {
 	return nil
 }
 
-// glean takes from the beginning of a request that is refused what its answer and the
-// log need of it, as far as it is well formed: method and target, the host, and two
-// fields. Nothing else of such a request is to be believed.
+// glean takes from the beginning of a refused request what the response and the log
+// need, as far as it is valid: the method, the target, Host, Origin and User-Agent.
+// Nothing else of such a request can be trusted.
 func (r *request) glean(head string) {
 	line, rest, whole := strings.Cut(head, "\r\n")
 	if !whole {

@@ -32,8 +32,8 @@ import (
 // Server serves connections. Make one with [New].
 type Server struct {
 	// Refuse responds to a request that could not be read because of fault. At most
-	// the method, the target, Host, Origin and User-Agent of r are known. Without
-	// Refuse the response is fault's text. It must be set before Serve.
+	// the method, the target, Host, Origin and User-Agent of r are known. Without Refuse
+	// the response is fault's text. It must be set before Serve.
 	Refuse func(w http.ResponseWriter, r *http.Request, fault error)
 
 	handler http.Handler
