@@ -63,7 +63,7 @@ func number(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) 
 type stored struct {
 	APIKey        string              `json:"api_key"`
 	RateLimit     json.Number         `json:"rate_limit"`
-	ExpiresAt     *time.Time          `json:"expires_at"`
+	ExpiresAt     *timestamp          `json:"expires_at"`
 	AllowedRoutes []string            `json:"allowed_routes"`
 	Expires       json.Number         `json:"exp"`
 	Window        string              `json:"window"`
@@ -71,6 +71,19 @@ type stored struct {
 	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
 	Burst         json.Number         `json:"burst"`
 	MaxDelay      string              `json:"max_delay"`
+}
+
+// timestamp is a time as RFC 3339 writes it.
+type timestamp struct{ time.Time }
+
+var errTimestamp = errors.New("expires_at is not a time such as 2027-01-15T08:00:00Z")
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *timestamp) UnmarshalJSON(text []byte) error {
+	if err := t.Time.UnmarshalJSON(text); err != nil {
+		return errTimestamp // the cause speaks of Go's layouts
+	}
+	return nil
 }
 
 // decode reads a record of apiKey. What cannot be understood is an error,
@@ -120,7 +133,10 @@ func unreadable(err error) error {
 		}
 		return fmt.Errorf("%w: %s must not be a JSON %s", ErrRecord, t.Field, t.Value)
 	}
-	return fmt.Errorf("%w: %w", ErrRecord, err)
+	if errors.Is(err, errTimestamp) {
+		return fmt.Errorf("%w: %w", ErrRecord, errTimestamp)
+	}
+	return fmt.Errorf("%w: rate_limit, burst or exp is a text that is no number", ErrRecord) // all that json.Number complains of
 }
 
 const (
@@ -190,7 +206,7 @@ func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 func (s *stored) end() (time.Time, error) {
 	var end time.Time
 	if s.ExpiresAt != nil {
-		end = *s.ExpiresAt
+		end = s.ExpiresAt.Time
 	}
 	if s.Expires == "" {
 		return end, nil

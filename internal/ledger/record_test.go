@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,12 +79,14 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"soon"}`, `{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"-1s"}`,
 		`{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":1}`, `{"rate_limit":10,"algorithm":"leaky_bucket","burst":1}`,
 		`{"rate_limit":1000000000,"algorithm":"leaky_bucket"}`,
-		`{"rate_limit":10,"expires_at":"tomorrow"}`, `{"rate_limit":10,"exp":"x"}`,
+		`{"rate_limit":10,"expires_at":"tomorrow"}`, `{"rate_limit":10,"expires_at":5}`, `{"rate_limit":10,"exp":"x"}`,
 		`{"rate_limit":10,"allowed_routes":"/a"}`,
 		`{"rate_limit":10,"api_key":"somebody-elses-key"}`,
 	} {
 		if rec, err := decode(raw, "an-api-key-of-the-tests", ratelimit.Limit{Window: time.Minute}); !errors.Is(err, ErrRecord) {
 			t.Errorf("%s: %+v, %v; want ErrRecord", raw, rec, err)
+		} else if text := err.Error(); strings.Contains(text, "json:") || strings.Contains(text, "pars") || strings.Contains(text, "Time.") {
+			t.Errorf("%s: %s: words of Go's", raw, text)
 		}
 	}
 }
