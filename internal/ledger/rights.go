@@ -106,7 +106,11 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 		switch k := kind(cmd.Err()); k {
 		case "noperm":
 			f.Denied = append(f.Denied, what[i])
-		case "", "reply", "canceled", "timeout", "connection":
+		case "reply":
+			if name := cmd.Name(); unknownCommand(cmd.Err()) && !slices.Contains(f.Unknown, strings.ToUpper(name)) {
+				f.Unknown = append(f.Unknown, strings.ToUpper(name))
+			}
+		case "", "canceled", "timeout", "connection":
 		default:
 			f.Refuses = k
 		}
