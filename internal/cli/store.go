@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -102,7 +103,20 @@ func storeError(err error, cfg *config.Config) error {
 	case errors.Is(err, ledger.ErrRefused):
 		hint = "it answers, but with an error: see its log"
 	default:
-		hint = "start it, or name another with --redis"
+		hint = absence(err, cfg.Redis.TLS)
 	}
 	return fmt.Errorf("%s: %w; %s", strings.Join(storeAddrs(cfg), ","), err, hint)
+}
+
+// absence says what to do about a Redis that gave no answer. Only where nothing takes
+// connections is it known not to run.
+func absence(err error, secure bool) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return "start it, or name another with --redis"
+	}
+	speaks := fmt.Sprintf("see its log, and whether it speaks TLS there (redis.tls is %t)", secure)
+	if ledger.Kind(err) == "timeout" {
+		return "it may hang: " + speaks
+	}
+	return "it ends the connection: " + speaks
 }

@@ -3,13 +3,16 @@ package ledger
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/tykctl/tykctl/internal/tlsfiles"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -130,6 +133,31 @@ func dialTLS(configOf func(host string) *tls.Config) func(context.Context, strin
 			return nil, err
 		}
 		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: maxDial}, Config: configOf(host)}
-		return d.DialContext(ctx, network, addr)
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return alertedConn{conn}, nil
 	}
+}
+
+// alertWait bounds looking for an alert, which has come before the reset that broke the connection.
+const alertWait = 10 * time.Millisecond
+
+// alertedConn says why the server ended the connection. In TLS 1.3 a server judges the
+// client's certificate when the client is done with the handshake: its alert and the
+// reset behind it may both be there before the first write, which then knows of the
+// reset alone.
+type alertedConn struct{ net.Conn }
+
+func (c alertedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	_ = c.SetReadDeadline(time.Now().Add(alertWait))
+	if _, why := c.Read(make([]byte, 1)); tlsfiles.IsFault(why) {
+		return n, why
+	}
+	return n, err
 }
