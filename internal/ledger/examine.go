@@ -30,7 +30,7 @@ type Facts struct {
 // zero: its user may not be allowed to ask.
 type Server struct {
 	Addr        string
-	Problem     error  // why it tells nothing, an [ErrUnavailable]; nil if only a right is missing
+	Problem     error // why it tells nothing, an [ErrUnavailable]; nil if only a right is missing
 	Version     string
 	Role        string // master or slave
 	Mode        string // standalone, cluster or sentinel
