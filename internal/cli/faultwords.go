@@ -39,11 +39,20 @@ func storeError(err error, cfg *config.Config) error {
 		}
 		return reworded{fmt.Sprintf("%s: %s (%s)", at, advice, detail), err}
 	}
-	hint := "start it"
-	if isTimeout(err) {
-		hint = "see whether it is overloaded, or a firewall drops the packets"
+	return reworded{fmt.Sprintf("%s: redis is unavailable: %s; %s", at, why(err), absence(err, cfg.Redis.TLS)), err}
+}
+
+// absence says what to do about a Redis that gave no answer. Only where nothing takes
+// connections is it known not to run.
+func absence(err error, secure bool) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return "start it, or name another with --redis"
 	}
-	return reworded{fmt.Sprintf("%s: redis is unavailable: %s; %s, or name another with --redis", at, why(err), hint), err}
+	speaks := fmt.Sprintf("see its log, and whether it speaks TLS there (redis.tls is %t)", secure)
+	if ledger.Kind(err) == "timeout" {
+		return "it may hang: " + speaks
+	}
+	return "it ends the connection: " + speaks
 }
 
 // why tells in plain words why another host could not be reached.

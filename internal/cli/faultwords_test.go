@@ -35,7 +35,7 @@ func TestFaultsOfRedisInPlainWords(t *testing.T) {
 		"redis is unavailable: connection refused: nothing listens there; start it, or name":  dial(syscall.ECONNREFUSED),
 		"redis is unavailable: there is no route to it; start it":                             dial(syscall.EHOSTUNREACH),
 		`redis is unavailable: the host name "nowhere" cannot be resolved`:                    &net.OpError{Err: &net.DNSError{Name: "nowhere", Err: "no such host"}},
-		"redis is unavailable: no answer in time; see whether it is overloaded, or":           context.DeadlineExceeded,
+		"redis is unavailable: no answer in time; it may hang: see its log, and whether":      context.DeadlineExceeded,
 		"redis is unavailable: it closed the connection":                                      fmt.Errorf("read: %w", io.EOF),
 		"its certificate's issuer is not trusted: set redis.tls_ca":                           &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
 		"it does not speak TLS at this address: use its TLS port":                             tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},

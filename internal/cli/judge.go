@@ -134,7 +134,7 @@ func worst(servers []ledger.Server, judge func(ledger.Server) finding) finding {
 	var found finding
 	for i, s := range servers {
 		f := judge(s)
-		if len(servers) > 1 && f.Result != fine {
+		if len(servers) > 1 && f.Result != fine && !strings.HasPrefix(f.Detail, s.Addr) {
 			f.Detail = s.Addr + ": " + f.Detail
 		}
 		if i == 0 || rank[f.Result] > rank[found.Result] {
@@ -151,10 +151,14 @@ func judgeServer(s ledger.Server) finding {
 	var major int
 	_, err := fmt.Sscanf(s.Version, "%d.", &major)
 	switch {
+	case s.Problem != nil:
+		return fail("redis", fmt.Sprintf("%s: %s", s.Addr, s.Problem), cmp.Or(ledger.Advice(s.Problem), "start it, or see its log")+"; until then requests of its keys get 503")
 	case err != nil:
 		return warn("redis", s.Addr+" answers, but does not tell its version", "allow its user +info")
 	case major < redisMajor:
 		return fail("redis", fmt.Sprintf("%s is version %s", s.Addr, s.Version), fmt.Sprintf("install Redis %d.0 or later", redisMajor))
+	case s.Mode == "sentinel":
+		return fail("redis", s.Addr+" is a Sentinel", "set redis.master_name, or name the Redis server itself")
 	case s.Role != "master":
 		return fail("redis", s.Addr+" is a replica, which refuses to write", "name its master, or the Sentinels with redis.master_name")
 	}
@@ -206,6 +210,8 @@ func judgeClock(ahead, unsure time.Duration) finding {
 
 func judgeEviction(s ledger.Server) finding {
 	switch {
+	case s.Problem != nil:
+		return warn("eviction", "not known: Redis does not tell its maxmemory-policy now", "see redis")
 	case s.Eviction == "":
 		return warn("eviction", "Redis does not tell its maxmemory-policy", "allow its user +info, or see that it is noeviction")
 	case s.Eviction == "noeviction":
@@ -219,6 +225,8 @@ func judgeEviction(s ledger.Server) finding {
 func judgePersistence(s ledger.Server) finding {
 	const check = "persistence"
 	switch p := s.Persistence; {
+	case s.Problem != nil:
+		return warn(check, "not known: Redis does not tell how it keeps its data now", "see redis")
 	case p.Failed:
 		return fail(check, "Redis could not write to its disk, and may refuse to write at all", "see its log: the disk may be full")
 	case p.AppendLog:
@@ -243,6 +251,8 @@ func judgeRights(f ledger.Facts, rights string) finding {
 			detail += "; and its user may not " + strings.Join(f.Denied, ", ")
 		}
 		return fail("rights", detail, cmp.Or(ledger.Explain(f.Refuses), "see its log and INFO")+"; until then requests get 503")
+	case len(f.Unknown) > 0:
+		return fail("rights", "Redis does not know "+strings.Join(f.Unknown, ", "), "see rename-command in redis.conf, and that this is Redis; until then requests get 503")
 	case len(f.Denied) > 0:
 		return fail("rights", "Redis' user may not "+strings.Join(f.Denied, ", "), aclLine(rights))
 	}

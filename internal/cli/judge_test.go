@@ -16,6 +16,7 @@ import (
 func TestJudgements(t *testing.T) {
 	master := ledger.Server{Addr: "a:1", Version: "7.0.15", Role: "master", Mode: "standalone", Eviction: "noeviction"}
 	server := func(change func(*ledger.Server)) ledger.Server { s := master; change(&s); return s }
+	away := ledger.Server{Addr: "a:1", Problem: ledger.ErrUnavailable}
 	for name, tt := range map[string]struct {
 		found finding
 		want  outcome
@@ -25,6 +26,11 @@ func TestJudgements(t *testing.T) {
 		"redis 6":                     {judgeServer(server(func(s *ledger.Server) { s.Version = "6.2.14" })), failure},
 		"a replica":                   {judgeServer(server(func(s *ledger.Server) { s.Role = "slave" })), failure},
 		"no version":                  {judgeServer(ledger.Server{}), warning},
+		"a Sentinel":                  {judgeServer(server(func(s *ledger.Server) { s.Mode, s.Role = "sentinel", "" })), failure},
+		"a renamed command":           {judgeRights(ledger.Facts{Unknown: []string{"EVALSHA"}}, ""), failure},
+		"does not answer":             {judgeServer(away), failure},
+		"eviction, but away":          {judgeEviction(away), warning},
+		"persistence, but away":       {judgePersistence(away), warning},
 		"near":                        {judgeLatency(time.Millisecond, 250*time.Millisecond), fine},
 		"far":                         {judgeLatency(100*time.Millisecond, 250*time.Millisecond), warning},
 		"clocks agree":                {judgeClock(-time.Millisecond, time.Millisecond), fine},

@@ -40,6 +40,7 @@ func TestNotJSON(t *testing.T) {
 		{"UTF-32", "\xff\xfe\x00\x00{\x00\x00\x00", "config.json:1:1: the file is UTF-32; save it as UTF-8"},
 		{"YAML", "# tykctl\n\napplication:\n  port: 8080\n", "config.json:1:1: not JSON: this is YAML; write it as JSON, as in the config.json that is shipped"},
 		{"YAML's marker", "---\n- 1\n", "config.json:1:1: not JSON: this is YAML; write it as JSON, as in the config.json that is shipped"},
+		{"a list of YAML", "- name: x\n", "config.json:1:1: not JSON: this is YAML; write it as JSON, as in the config.json that is shipped"},
 		{"TOML", "[application]\nport = 8080\n", "config.json:1:1: not JSON: this is TOML; write it as JSON, as in the config.json that is shipped"},
 		{"TOML without a table", "port = 8080\n", "config.json:1:1: not JSON: this is TOML; write it as JSON, as in the config.json that is shipped"},
 		{"an environment file", "# x\nexport TYK_PROX_REDIS__PASSWORD=" + canary + "\n",

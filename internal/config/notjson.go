@@ -34,7 +34,7 @@ var formats = []struct {
 }{
 	{regexp.MustCompile(`^(export\s+)?` + envPrefix + `\w*=`), "a list of environment variables; load them into the environment (set -a; . ./FILE) and pass --env"},
 	{regexp.MustCompile(`^\[\[?[A-Za-z_][\w."\s-]*\]|^[\w."-]+\s*=\s`), "TOML"},
-	{regexp.MustCompile(`^---|^%YAML|^[\w."'-]+\s*:(\s|$)`), "YAML"},
+	{regexp.MustCompile(`^---|^%YAML|^-\s|^[\w."'-]+\s*:(\s|$)`), "YAML"},
 	{regexp.MustCompile(`^<`), "XML or HTML"},
 }
 

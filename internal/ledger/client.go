@@ -3,8 +3,10 @@ package ledger
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,9 +18,6 @@ import (
 
 // maxDial bounds opening a connection; a request's own budget cuts it shorter.
 const maxDial = 500 * time.Millisecond
-
-// alertWait is how long a closed connection is asked for the reason. It is there already.
-const alertWait = time.Millisecond
 
 // keepAlive is how often an idle connection is tried by the system.
 const keepAlive = 5 * time.Minute
@@ -143,22 +142,27 @@ func dialTLS(configOf func(host string) *tls.Config) func(context.Context, strin
 		if err != nil {
 			return nil, err
 		}
-		return secureConn{conn}, nil
+		return alertedConn{conn}, nil
 	}
 }
 
-// A secureConn is a connection over TLS. A server that does not accept the client's
-// certificate says so only after the handshake (RFC 8446, 4.4.2.4) and closes the
-// connection, so that the client may notice when it writes. The alert says why.
-type secureConn struct{ net.Conn }
+// alertWait bounds looking for an alert, which has come before the reset that broke the connection.
+const alertWait = 10 * time.Millisecond
 
-func (c secureConn) Write(p []byte) (int, error) {
+// alertedConn says why the server ended the connection. In TLS 1.3 a server judges the
+// client's certificate when the client is done with the handshake: its alert and the
+// reset behind it may both be there before the first write, which then knows of the
+// reset alone.
+type alertedConn struct{ net.Conn }
+
+func (c alertedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if err != nil {
-		_ = c.SetReadDeadline(time.Now().Add(alertWait))
-		if _, alert := c.Read(make([]byte, 1)); tlsfiles.IsFault(alert) {
-			err = alert
-		}
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	_ = c.SetReadDeadline(time.Now().Add(alertWait))
+	if _, why := c.Read(make([]byte, 1)); tlsfiles.IsFault(why) {
+		return n, why
 	}
 	return n, err
 }

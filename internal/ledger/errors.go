@@ -45,8 +45,24 @@ func (o *outage) Error() string {
 	if o.refused {
 		is = ErrRefused
 	}
-	return fmt.Sprintf("%s (%s): %s", is, o.kind, o.err)
+	return fmt.Sprintf("%s (%s): %s", is, o.kind, withoutEcho(o.err.Error()))
 }
+
+// echo begins what Redis repeats of a command that it does not know: the names of a
+// key's record and counters, or a password.
+const echo = ", with args beginning with"
+
+// withoutEcho takes it out of every line.
+func withoutEcho(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i], _, _ = strings.Cut(line, echo)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// unknownCommand reports that the server has no such command, or hides it.
+func unknownCommand(err error) bool { return redis.HasErrorPrefix(err, "unknown command") }
 
 func (o *outage) Unwrap() []error {
 	if o.refused {
@@ -63,7 +79,7 @@ func newOutage(kind string, err error, sentinels []string) error {
 		if kind == "sentinel" {
 			cause = "they know no master of this name: check redis.master_name"
 		}
-		err = &atSentinelError{fmt.Sprintf("at the Sentinel %s: %s", strings.Join(sentinels, ","), strings.ReplaceAll(cause, "\n", "; ")), err}
+		err = &atSentinelError{fmt.Sprintf("at the Sentinel %s: %s", strings.Join(sentinels, ","), strings.ReplaceAll(withoutEcho(cause), "\n", "; ")), err}
 	}
 	return &outage{kind, refused, err}
 }

@@ -22,6 +22,7 @@ type Facts struct {
 	Unsure  time.Duration // by which Ahead may be wrong, either way
 
 	Denied  []string // what the user may not do of what is needed: a command, and on which names
+	Unknown []string // the commands of what is needed that the server does not know
 	Refuses string   // the kind of error by which it refuses to write; "" if it does not
 }
 
@@ -29,6 +30,7 @@ type Facts struct {
 // zero: its user may not be allowed to ask.
 type Server struct {
 	Addr        string
+	Problem     error // why it tells nothing, an [ErrUnavailable]; nil if only a right is missing
 	Version     string
 	Role        string // master or slave
 	Mode        string // standalone, cluster or sentinel
@@ -70,7 +72,7 @@ func (l *Ledger) Examine(ctx context.Context) (Facts, error) {
 // meetsRights reports whether a PING was refused by a server that lets its user in, so
 // that the trial of rights shows why.
 func meetsRights(err error) bool {
-	return errors.Is(err, ErrRefused) && !AtSentinel(err) && Kind(err) != "noauth"
+	return errors.Is(err, ErrRefused) && !AtSentinel(err) && Kind(err) != "noauth" && Kind(err) != "reply"
 }
 
 // time compares clocks. The shortest of the round trips says most about the
@@ -101,14 +103,14 @@ func (l *Ledger) servers(ctx context.Context) []Server {
 		if c, ok := at.client.(*redis.Client); ok && l.opts.MasterName == "" {
 			addr = c.Options().Addr
 		}
-		return []Server{askServer(ctx, at.client, addr)}
+		return []Server{l.askServer(ctx, at.client, addr)}
 	}
 	var (
 		one     sync.Mutex
 		servers []Server
 	)
 	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
-		s := askServer(ctx, master, master.Options().Addr)
+		s := l.askServer(ctx, master, master.Options().Addr)
 		one.Lock()
 		defer one.Unlock()
 		servers = append(servers, s)
@@ -120,10 +122,13 @@ func (l *Ledger) servers(ctx context.Context) []Server {
 
 // askServer takes from INFO what is there. CONFIG alone tells of snapshots; where
 // it may not be asked, what is known without it may still do.
-func askServer(ctx context.Context, node redis.Cmdable, addr string) Server {
+func (l *Ledger) askServer(ctx context.Context, node redis.Cmdable, addr string) Server {
 	s := Server{Addr: addr}
 	text, err := node.Info(ctx).Result()
 	if err != nil {
+		if err = l.fault("", err); Kind(err) != "noperm" {
+			s.Problem = err
+		}
 		return s
 	}
 	info := map[string]string{}

@@ -86,6 +86,54 @@ func TestExamineSaysWhyRedisRefusesToWrite(t *testing.T) {
 	}
 }
 
+// Redis repeats the arguments of a command that it does not know, and these hold the
+// api_key. Nobody reads them.
+func TestUnknownCommandShowsNoKey(t *testing.T) {
+	server := redistest.Start(t, "--rename-command", "EVALSHA", "")
+	l := open(t, server)
+	_, err := l.Take(t.Context(), testKey, func(*Record) error { return nil })
+	if Kind(err) != "reply" || !strings.Contains(err.Error(), "unknown command 'evalsha'") || strings.Contains(err.Error(), testKey) {
+		t.Errorf("%v; want the command's name, and no key", err)
+	}
+	f, err := l.Examine(t.Context())
+	if err != nil || !slices.Equal(f.Unknown, []string{"EVALSHA"}) {
+		t.Errorf("%+v, %v; want EVALSHA unknown", f, err)
+	}
+}
+
+// A master that is gone is told apart from one that may not be asked.
+func TestExamineNamesTheMasterThatIsGone(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	l := Open(Options{Addrs: cluster.Addrs(), Prefix: "token:", Timeout: 2 * time.Second, CacheSize: 10, DefaultLimit: ratelimit.Limit{Window: time.Minute}})
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Nodes[0].Stop()
+	f, err := l.Examine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := 0
+	for _, s := range f.Servers {
+		if errors.Is(s.Problem, ErrUnavailable) {
+			gone++
+		}
+	}
+	if gone != 1 {
+		t.Errorf("%d masters are gone, want 1: %+v", gone, f.Servers)
+	}
+}
+
+// What is no Cluster, and is used as one, passes no examination.
+func TestExamineOneServerAsCluster(t *testing.T) {
+	l := open(t, redistest.Start(t), func(o *Options) { o.Cluster = ClusterOn })
+	if f, err := l.Examine(t.Context()); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "set redis.cluster to off") {
+		t.Errorf("%+v, %v; want what to do", f, err)
+	}
+}
+
 // TestRights takes each right away and sees that it is missed; and it sees that
 // with those that are asked for, everything can be done.
 func TestRights(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -86,7 +87,7 @@ func (c *conns) dialer(dial dialer) dialer {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
-			return nil, err
+			return failedConn{err}, nil
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -101,6 +102,25 @@ func (c *conns) dialer(dial dialer) dialer {
 		return held, nil
 	}
 }
+
+// failedConn stands for a connection that could not be opened, and says so when it is
+// used. The client's pool is not to know: after some failures it would repeat the last
+// one for up to a second without trying, while the server may have come back.
+type failedConn struct{ dial error }
+
+// failedDial is what the client reports of a failedConn: it takes off one wrapping.
+type failedDial struct{ error }
+
+func (f failedDial) Unwrap() error { return f.error }
+
+func (f failedConn) Read([]byte) (int, error)         { return 0, failedDial{f.dial} }
+func (f failedConn) Write([]byte) (int, error)        { return 0, failedDial{f.dial} }
+func (f failedConn) Close() error                     { return nil }
+func (f failedConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (f failedConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (f failedConn) SetDeadline(time.Time) error      { return nil }
+func (f failedConn) SetReadDeadline(time.Time) error  { return nil }
+func (f failedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // drop closes the connections. Who waits for an answer on one gets an error.
 func (c *conns) drop() {

@@ -63,7 +63,7 @@ func number(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) 
 type stored struct {
 	APIKey        string              `json:"api_key"`
 	RateLimit     json.Number         `json:"rate_limit"`
-	ExpiresAt     *time.Time          `json:"expires_at"`
+	ExpiresAt     *timestamp          `json:"expires_at"`
 	AllowedRoutes []string            `json:"allowed_routes"`
 	Expires       json.Number         `json:"exp"`
 	Window        string              `json:"window"`
@@ -71,6 +71,19 @@ type stored struct {
 	Label         any                 `json:"label"` // a text; what else stands there is somebody's own, and no fault
 	Burst         json.Number         `json:"burst"`
 	MaxDelay      string              `json:"max_delay"`
+}
+
+// timestamp is a time as RFC 3339 writes it.
+type timestamp struct{ time.Time }
+
+var errTimestamp = errors.New("expires_at is not a time such as 2027-01-15T08:00:00Z")
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *timestamp) UnmarshalJSON(text []byte) error {
+	if err := t.Time.UnmarshalJSON(text); err != nil {
+		return errTimestamp // the cause speaks of Go's layouts
+	}
+	return nil
 }
 
 // decode reads a record of apiKey. What cannot be understood is an error,
@@ -153,10 +166,10 @@ func notJSON(err error) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf("not JSON from byte %d on", syntax.Offset)
 	}
-	if _, ok := errors.AsType[*time.ParseError](err); ok {
-		return "expires_at is not a time such as 2026-12-31T23:59:59Z"
+	if errors.Is(err, errTimestamp) {
+		return errTimestamp.Error()
 	}
-	return "a number has another form than 10 or 10.0" // all that is left, and without a type of its own
+	return "rate_limit, burst or exp is a text that is not a number" // all that json.Number complains of
 }
 
 // limit takes from open what the record leaves open. Burst and delay belong to an
@@ -193,7 +206,7 @@ func (s *stored) limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 func (s *stored) end() (time.Time, error) {
 	var end time.Time
 	if s.ExpiresAt != nil {
-		end = *s.ExpiresAt
+		end = s.ExpiresAt.Time
 	}
 	if s.Expires == "" {
 		return end, nil

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,12 +80,14 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"soon"}`, `{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":"-1s"}`,
 		`{"rate_limit":10,"algorithm":"leaky_bucket","max_delay":1}`, `{"rate_limit":10,"algorithm":"leaky_bucket","burst":1}`,
 		`{"rate_limit":1000000000,"algorithm":"leaky_bucket"}`,
-		`{"rate_limit":10,"expires_at":"tomorrow"}`, `{"rate_limit":10,"exp":"x"}`,
+		`{"rate_limit":10,"expires_at":"tomorrow"}`, `{"rate_limit":10,"expires_at":5}`, `{"rate_limit":10,"exp":"x"}`,
 		`{"rate_limit":10,"allowed_routes":"/a"}`,
 		`{"rate_limit":10,"api_key":"somebody-elses-key"}`,
 	} {
 		if rec, err := decode(raw, "an-api-key-of-the-tests", ratelimit.Limit{Window: time.Minute}); !errors.Is(err, ErrRecord) {
 			t.Errorf("%s: %+v, %v; want ErrRecord", raw, rec, err)
+		} else if text := err.Error(); strings.Contains(text, "json:") || strings.Contains(text, "pars") || strings.Contains(text, "Time.") {
+			t.Errorf("%s: %s: words of Go's", raw, text)
 		}
 	}
 }
@@ -138,8 +141,8 @@ func TestWrongRecordsArePlainlySaid(t *testing.T) {
 		`{"rate_limit":5,"allowed_routes":"/"}`: "allowed_routes cannot be a string",
 		`{"rate_limit":"x"`:                     "not JSON from byte 17 on",
 		`[]`:                                    "it is not a JSON object, but: array",
-		`{"rate_limit":5,"expires_at":"soon"}`:  "expires_at is not a time such as 2026-12-31T23:59:59Z",
-		`{"rate_limit":"many"}`:                 "a number has another form than 10 or 10.0",
+		`{"rate_limit":5,"expires_at":"soon"}`:  "expires_at is not a time such as 2027-01-15T08:00:00Z",
+		`{"rate_limit":"many"}`:                 "rate_limit, burst or exp is a text that is not a number",
 	} {
 		_, err := decode(raw, "some-api-key-0001", ratelimit.Limit{Window: time.Minute})
 		if got := fmt.Sprint(err); got != ErrRecord.Error()+": "+want {

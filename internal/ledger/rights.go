@@ -134,7 +134,11 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 				return
 			}
 			f.Denied = append(f.Denied, what[i])
-		case "", "reply", "canceled", "timeout", "connection":
+		case "reply":
+			if name := cmd.Name(); unknownCommand(cmd.Err()) && !slices.Contains(f.Unknown, strings.ToUpper(name)) {
+				f.Unknown = append(f.Unknown, strings.ToUpper(name))
+			}
+		case "", "canceled", "timeout", "connection":
 		default:
 			f.Refuses = k
 		}

@@ -19,6 +19,11 @@ const (
 	// keepRetired is how long a node that left the map is remembered. The client may
 	// use it again within a minute.
 	keepRetired = 5 * time.Minute
+	// onePool has the client send pipelines through the connections that all else goes
+	// through: ten more for each server would break the bound on them, and whether one
+	// of these could be opened would say nothing of the others. (Behind Sentinels the
+	// client has no option for it.)
+	onePool = -1
 )
 
 // A site is the Redis in use: one server (perhaps by Sentinels' word), or a Cluster.
@@ -59,6 +64,7 @@ func (l *Ledger) newSite(cluster bool) *site {
 		s.one = &node{breaker: l.newBreaker("", nil)}
 		s.topology = newTopology(l.opts)
 		o := u.Cluster()
+		o.PipelinePoolSize = onePool
 		o.ClusterSlots, o.ClusterStateReloadInterval = s.load, reloadEvery
 		o.NewClient = func(o *redis.Options) *redis.Client { return l.newNode(s, o, dial) }
 		s.cluster = redis.NewClusterClient(o)
@@ -68,7 +74,13 @@ func (l *Ledger) newSite(cluster bool) *site {
 		s.one.breaker = l.newBreaker(addrs(l.opts), &s.one.conns)
 		s.one.met = l.metByOne
 		u.Dialer = s.one.conns.dialer(dial)
-		s.client = redis.NewUniversalClient(u)
+		if u.MasterName != "" {
+			s.client = redis.NewFailoverClient(u.Failover())
+		} else {
+			o := u.Simple()
+			o.PipelinePoolSize = onePool
+			s.client = redis.NewClient(o)
+		}
 		s.one.client = s.client
 		s.client.AddHook(s.one)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -53,7 +54,9 @@ func newTopology(o Options) *topology {
 		ask: func(addr string) *redis.Client {
 			u := universal(o)
 			u.Addrs, u.MasterName, u.PoolSize = []string{addr}, "", 2
-			return redis.NewClient(u.Simple())
+			simple := u.Simple()
+			simple.PipelinePoolSize = onePool
+			return redis.NewClient(simple)
 		},
 	}
 }
@@ -131,6 +134,9 @@ func (t *topology) look(ctx context.Context, addr string, client *redis.Client) 
 	slots, info := pipe.ClusterSlots(ctx), pipe.ClusterInfo(ctx)
 	_, _ = pipe.Exec(ctx) // each has its own error
 	v := view{from: addr, slots: slots.Val(), err: slots.Err()}
+	if v.err != nil && strings.Contains(v.err.Error(), "cluster support disabled") {
+		v.err = fmt.Errorf("%s is no node of a cluster: set redis.cluster to off, and name one server in redis.addr: %w", addr, v.err)
+	}
 	if v.err == nil && len(v.slots) == 0 {
 		v.err = errors.New(addr + " knows of no slots")
 	}

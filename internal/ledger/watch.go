@@ -88,7 +88,7 @@ func (l *Ledger) look(ctx context.Context) {
 		l.opts.Logger.Error("redis does not answer: only keys that it settled a request of lately are served",
 			"addr", addrs, "kind", Kind(err), "err", err)
 	case lost && !errors.Is(err, ErrRefused):
-		l.opts.Logger.Error("requests get 503 until redis answers", "addr", addrs, "kind", Kind(err), "err", err)
+		l.opts.Logger.Error("requests get 503 until redis answers", "why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
 	case due:
 		l.opts.Logger.Error("requests get 503", "why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
 	case err == nil && before != nil && *before != nil:
@@ -135,7 +135,7 @@ var sentences = map[string]string{
 	"clusterdown": "the Redis Cluster is down, because some of its slots have no master: see CLUSTER INFO",
 	"masterdown":  "redis is a replica that has lost its master: name the master, or the Sentinels with redis.master_name",
 	"busy":        "redis is busy with a script: see its log; SCRIPT KILL ends one",
-	"moved":       "redis is one node of a Cluster: name several nodes in redis.addrs, or set redis.cluster to on",
+	"moved":       "redis is one node of a Cluster: set redis.cluster to auto, or name several nodes in redis.addrs",
 	"timeout":     "redis does not answer in time",
 	"connection":  "redis cannot be reached",
 	"tls":         "the TLS connection to redis fails",
@@ -154,6 +154,8 @@ func sentence(err error) string {
 		return "a Sentinel does not accept the user or the password: check redis.sentinel_username and redis.sentinel_password"
 	case AtSentinel(err) && k != "sentinel":
 		return "no Sentinel can be asked for the address of redis"
+	case k == "tls" && tlsAdvice(err) != "":
+		return sentences[k] + ": " + tlsAdvice(err)
 	case sentences[k] != "":
 		return sentences[k]
 	default:
