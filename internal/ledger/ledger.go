@@ -7,7 +7,8 @@
 // the caller was authorised by. A guess that was wrong takes nothing and is
 // made again from the record that came back.
 //
-// HTTP, JWTs and metrics stay outside.
+// This package only serves: what an operator does to keys is in registry, which it must
+// not import. HTTP, JWTs and metrics stay outside.
 package ledger
 
 import (
@@ -43,25 +44,25 @@ type Ledger struct {
 
 // Options says how requests are served.
 type Options struct {
-	CacheSize int // keys remembered, at most: their records, and what Redis last said
+	CacheSize int // the most keys to remember: their records and what Redis last answered
 
-	Local     bool          // serve requests without Redis when it cannot
-	Grace     time.Duration // of keys that Redis settled a request of so recently
-	Instances int           // that share each limit then; 0 means 1
+	Local     bool          // serve known keys without Redis while it is down
+	Grace     time.Duration // how long to do so after Redis last answered for a key
+	Instances int           // how many gateways share each limit then; 0 means 1
 
-	// Events, if set, is told what becomes of requests.
+	// Events, if set, counts what becomes of requests.
 	Events Events
-	// Watched, if set, is told each time Redis is looked at whether it answered.
+	// Watched, if set, is called after each check of Redis.
 	Watched func(up bool)
 }
 
 // Events are what an operator wants counted. Its methods must be quick, and are
 // called concurrently.
 type Events interface {
-	// Denied tells of a request that was refused because its key was known to have
-	// nothing left, without asking Redis.
+	// Denied counts a request that was refused without asking Redis, because its key
+	// was known to have nothing left.
 	Denied()
-	// Alone tells that requests are served without Redis, or no longer.
+	// Alone says whether local mode is on.
 	Alone(on bool)
 }
 
@@ -140,20 +141,20 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*storage.Re
 	return permit, err
 }
 
-// errAway is what requests get that no longer wait for Redis.
+// errAway is for requests that no longer wait for Redis.
 var errAway = fmt.Errorf("%w: it has not answered for a while", storage.ErrUnavailable)
 
-// report logs what an operator should do something about.
+// report logs faults that an operator has to act on.
 func (l *Ledger) report(apiKey string, err error) {
 	switch {
 	case errors.Is(err, storage.ErrRecord):
 		if l.told.first(apiKey) {
-			l.redis.Logger.Error("a key's record cannot be used: write it anew or revoke it",
+			l.redis.Logger.Error("unusable record: rewrite it or revoke the key",
 				"key", storage.KeyHash(apiKey), "err", err)
 		}
 	case errors.Is(err, storage.ErrCounter):
 		if l.told.first(apiKey) {
-			l.redis.Logger.Error("what counts for a key cannot be used: 'tykctl limits reset' begins anew",
+			l.redis.Logger.Error("unusable counter: run 'tykctl limits reset' for the key",
 				"key", storage.KeyHash(apiKey), "err", err)
 		}
 	case storage.Kind(err) != "":

@@ -265,7 +265,7 @@ func TestOneMasterRefuses(t *testing.T) {
 			t.Errorf("%d masters refuse: %v, up %t", n+1, err, up)
 		}
 	}
-	if !strings.Contains(log.String(), "one of the cluster's masters fails\" why=\"redis is out of memory") {
+	if !strings.Contains(log.String(), "requests for its keys get 503\" why=\"redis is out of memory") {
 		t.Error(log.String())
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/tykctl/tykctl/internal/storage"
 )
 
-// watchEvery is how often Redis is looked at, so how stale [Ledger.Ready] can be.
+// watchEvery is how often Redis is checked, and so how stale [Ledger.Ready] can be.
 const watchEvery = 500 * time.Millisecond
 
-var errNotSeenYet = errors.New("redis has not been reached yet")
+var errNotSeenYet = errors.New("redis has not answered yet")
 
 // state is what the last look at Redis found.
 type state struct {
@@ -22,11 +22,11 @@ type state struct {
 	answered atomic.Pointer[time.Time] // the last look that was, nil before
 }
 
-// Ready is nil while Redis grants permits, and in local mode as long after as there
-// can be keys to serve; else it is the reason why the gateway cannot serve. In a
-// Cluster it is nil while one of the masters does: the others' keys would fare no
-// better at another gateway. It asks nobody: the answer is that of the last look, at
-// most half a second ago (plus the time-out, when Redis hangs).
+// Ready is nil while Redis grants permits, and in local mode for the grace period after
+// that; otherwise it says why the gateway cannot serve. In a Cluster one working master
+// is enough: another gateway could not serve the other masters' keys either. Ready sends
+// nothing: it reports the last check, made at most half a second ago (plus the timeout,
+// when Redis hangs).
 func (l *Ledger) Ready() error {
 	last := l.state.last.Load()
 	if last == nil {
@@ -38,8 +38,8 @@ func (l *Ledger) Ready() error {
 	return *last
 }
 
-// Watch looks at Redis until ctx ends, and logs when it goes, each minute while it
-// is away, and when it comes back.
+// Watch checks Redis until ctx ends. It logs when Redis goes down, once a minute while
+// it is down, and when it is back.
 func (l *Ledger) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -68,19 +68,19 @@ func (l *Ledger) look(ctx context.Context) {
 	due := err != nil && l.gripes.due(storage.Kind(err)) || lost // both are asked: what is said now is not due again
 	switch {
 	case due && l.local != nil && errors.Is(err, storage.ErrRefused):
-		l.redis.Logger.Error("only keys that redis settled a request of lately are served",
+		l.redis.Logger.Error("redis refuses requests: serving only recently seen keys",
 			"why", storage.Sentence(err), "addr", addrs, "kind", storage.Kind(err), "err", err)
 	case due && l.local != nil:
-		l.redis.Logger.Error("redis does not answer: only keys that it settled a request of lately are served",
+		l.redis.Logger.Error("redis is down: serving only recently seen keys",
 			"addr", addrs, "kind", storage.Kind(err), "err", err)
 	case lost && !errors.Is(err, storage.ErrRefused):
-		l.redis.Logger.Error("requests get 503 until redis answers", "addr", addrs, "kind", storage.Kind(err), "err", err)
+		l.redis.Logger.Error("redis is down: requests get 503", "addr", addrs, "kind", storage.Kind(err), "err", err)
 	case due:
 		l.redis.Logger.Error("requests get 503", "why", storage.Sentence(err), "addr", addrs, "kind", storage.Kind(err), "err", err)
 	case err == nil && before != nil && *before != nil:
 		l.redis.Logger.Info("redis answers again", "addr", addrs)
 	case part != nil && l.gripes.due(storage.Kind(part)):
-		l.redis.Logger.Error("requests of some keys get 503, for one of the cluster's masters fails",
+		l.redis.Logger.Error("a master of the cluster fails: requests for its keys get 503",
 			"why", storage.Sentence(part), "kind", storage.Kind(part), "err", part)
 	}
 	if l.opts.Watched != nil {
@@ -88,17 +88,17 @@ func (l *Ledger) look(ctx context.Context) {
 	}
 }
 
-// again is after how long a trouble that lasts is complained of again.
+// again is how often the same trouble is logged while it lasts.
 const again = time.Minute
 
-// gripes remembers when each kind of trouble was last complained of.
+// gripes remembers when each kind of trouble was last logged.
 type gripes struct {
 	now  func() time.Time
 	mu   sync.Mutex
 	last map[string]time.Time // kinds are few
 }
 
-// due reports whether a kind of trouble should be complained of now.
+// due reports whether a kind of trouble should be logged now.
 func (g *gripes) due(kind string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -110,22 +110,22 @@ func (g *gripes) due(kind string) bool {
 	return true
 }
 
-// alone is told when requests begin to be served without Redis, and when that ends.
+// alone logs and counts when local mode begins and when it ends.
 func (l *Ledger) alone(on bool) {
 	if on {
-		l.redis.Logger.Warn("requests are served without redis: known keys by this instance's share of their limits, others get 503",
+		l.redis.Logger.Warn("serving without redis: known keys get this instance's share of their limits, others get 503",
 			"grace", l.opts.Grace.String(), "instances", l.opts.Instances)
 	} else {
-		l.redis.Logger.Info("requests are served through redis again")
+		l.redis.Logger.Info("serving through redis again")
 	}
 	l.opts.Events.Alone(on)
 }
 
-// maxTold bounds the keys whose records were complained of.
+// maxTold bounds the keys that onceEach remembers.
 const maxTold = 10_000
 
-// onceEach remembers which keys have been complained of, so that a broken
-// record under load fills no disk. Once full it forgets all and starts over.
+// onceEach remembers which keys have been logged, so that a broken record under load
+// does not fill the disk. When it is full, it forgets them all and starts over.
 type onceEach struct {
 	mu   sync.Mutex
 	max  int

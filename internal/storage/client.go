@@ -46,7 +46,7 @@ type Options struct {
 	Timeout      time.Duration   // the most that Redis may cost one request
 	Prefix       string          // in front of an api_key in a record's name
 	DefaultLimit ratelimit.Limit // what a record leaves open; its Permits do not count
-	CacheSize    int             // keys remembered, at most, that have nothing left
+	CacheSize    int             // the most keys to remember that have nothing left
 
 	Now func() time.Time // the clock; nil means time.Now
 

@@ -63,7 +63,7 @@ func isCluster(ctx context.Context, client redis.UniversalClient) (bool, error) 
 	told, err := client.Do(ctx, "HELLO", "3").Result()
 	if err != nil {
 		if strings.Contains(err.Error(), "not allowed in cluster mode") { // of SELECT
-			return false, fmt.Errorf("redis is a cluster, which has no other database than 0: set redis.db to 0: %w", err)
+			return false, fmt.Errorf("redis is a cluster, which has only database 0: set redis.db to 0: %w", err)
 		}
 		// What knows no HELLO, such as a proxy, passes for one server.
 		if Classify(err) == "reply" {
@@ -92,7 +92,7 @@ func (st *Store) becomeCluster() {
 	if old.Cluster != nil || st.closed {
 		return
 	}
-	st.opts.Logger.Info("redis is a cluster: every request goes to the node that serves its key", "addr", addrs(st.opts))
+	st.opts.Logger.Info("redis is a cluster: each request goes to the node that holds its key", "addr", addrs(st.opts))
 	st.site.Store(st.newSite(true))
 	old.one.breaker.retire(true)
 	go func() { _ = old.close() }() // a call of its own may be under way in this goroutine
@@ -117,10 +117,10 @@ func (st *Store) tripped(addr string, open bool) {
 	defer st.tripping.Unlock()
 	if open {
 		st.open++
-		st.opts.Logger.Warn("redis does not answer: requests no longer wait for it", "addr", addr, "unanswered_in_a_row", tripAfter)
+		st.opts.Logger.Warn("redis is down: requests no longer wait for it", "addr", addr, "unanswered_in_a_row", tripAfter)
 	} else {
 		st.open--
-		st.opts.Logger.Info("redis answers: requests wait for it again", "addr", addr)
+		st.opts.Logger.Info("redis is back: requests wait for it again", "addr", addr)
 	}
 	st.opts.Events.Tripped(st.open > 0)
 }

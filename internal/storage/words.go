@@ -1,7 +1,5 @@
 package storage
 
-import ()
-
 // sentences say what the kinds of trouble are, and what to do.
 var sentences = map[string]string{
 	"oom":         "redis is out of memory and refuses to write: raise its maxmemory, or remove what else it holds",
