@@ -16,6 +16,7 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/embedded"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/server"
 )
 
@@ -61,7 +62,7 @@ func (a *app) serveDev(ctx context.Context, target string) error {
 	remove := sync.OnceFunc(func() { _ = os.Remove(file) })
 	defer remove()
 	context.AfterFunc(ctx, remove) // at the first signal: a second ends the program at once
-	token, err := issue(ctx, in.ledger, in.key, devGrant)
+	token, err := issue(ctx, registry.New(in.store), in.key, devGrant)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // command runs tykctl in the background until its context ends.
@@ -113,7 +113,7 @@ func TestDevServesEveryCommand(t *testing.T) {
 		{"token inspect " + made.JWT + " --path /api/v1/test", "→ passes"},
 		{"token list --label acme", made.APIKey},
 		{"token update " + made.JWT + " --limit 5", "Record changed."},
-		{"limits show " + ledger.KeyHash(made.APIKey), "used:       1\n"},
+		{"limits show " + storage.KeyHash(made.APIKey), "used:       1\n"},
 		{"limits top", made.APIKey},
 		{"limits reset " + made.JWT, "has all of its limit again"},
 		{"token revoke " + made.JWT, "revoked   " + made.APIKey},

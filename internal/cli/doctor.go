@@ -16,7 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
@@ -122,15 +123,16 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 
 // examineRedis asks Redis. The error is that of a Redis that does not answer.
 func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	book, err := openStore(cfg)
+	opened, err := openStore(cfg)
 	if err != nil {
 		return nil, nil // a fault of the configuration, which is reported
 	}
-	defer func() { _ = book.Close() }()
+	defer func() { _ = opened.Close() }()
+	book := registry.New(opened)
 	facts, err := book.Examine(ctx)
 	if err != nil {
 		advice := "until it answers, every request gets 503"
-		if ledger.Kind(err) == "noauth" && !ledger.AtSentinel(err) {
+		if storage.Kind(err) == "noauth" && !storage.AtSentinel(err) {
 			advice += "; the user that it is asked as needs: " + aclLine(book.Rights())
 		}
 		err = storeError(err, cfg)

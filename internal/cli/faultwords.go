@@ -16,7 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // storeError says of a fault of Redis where Redis was sought, why it failed, and
@@ -26,15 +26,15 @@ func storeError(err error, cfg *config.Config) error {
 		return err
 	}
 	switch {
-	case errors.Is(err, ledger.ErrCounter):
+	case errors.Is(err, storage.ErrCounter):
 		return reworded{err.Error() + "; 'tykctl limits reset KEY' starts it anew", err}
-	case !errors.Is(err, ledger.ErrUnavailable):
+	case !errors.Is(err, storage.ErrUnavailable):
 		return err
 	}
 	at := strings.Join(storeAddrs(cfg), ",")
-	if advice := ledger.Advice(err); advice != "" {
+	if advice := storage.Advice(err); advice != "" {
 		detail := err.Error()
-		if refusal, ok := errors.AsType[redis.Error](err); ok && !ledger.AtSentinel(err) {
+		if refusal, ok := errors.AsType[redis.Error](err); ok && !storage.AtSentinel(err) {
 			detail = refusal.Error()
 		}
 		return reworded{fmt.Sprintf("%s: %s (%s)", at, advice, detail), err}
@@ -49,7 +49,7 @@ func absence(err error, secure bool) string {
 		return "start it, or name another with --redis"
 	}
 	speaks := fmt.Sprintf("see its log, and whether it speaks TLS there (redis.tls is %t)", secure)
-	if ledger.Kind(err) == "timeout" {
+	if storage.Kind(err) == "timeout" {
 		return "it may hang: " + speaks
 	}
 	return "it ends the connection: " + speaks
@@ -82,7 +82,7 @@ func why(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
 		return op.Err.Error()
 	}
-	return strings.TrimPrefix(err.Error(), ledger.ErrUnavailable.Error()+": ")
+	return strings.TrimPrefix(err.Error(), storage.ErrUnavailable.Error()+": ")
 }
 
 // fileError says in plain words why a file could not be used.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -113,7 +114,7 @@ func (w *world) token(g grant) issued {
 	if g.ttl == 0 {
 		g.ttl = time.Hour
 	}
-	made, err := issue(w.t.Context(), w.in.ledger, w.in.key, g)
+	made, err := issue(w.t.Context(), registry.New(w.in.store), w.in.key, g)
 	if err != nil {
 		w.t.Fatal(err)
 	}

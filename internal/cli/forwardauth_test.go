@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // nginxWith starts an nginx with the server block in docs/forward-auth.md, its names
@@ -106,7 +106,7 @@ func TestForwardAuthWithNginx(t *testing.T) {
 		t.Errorf("the backend got %d requests", len(seen))
 	}
 	for _, r := range seen {
-		if got := r.Header.Get("X-Api-Key-Hash"); got != ledger.KeyHash(key.APIKey) {
+		if got := r.Header.Get("X-Api-Key-Hash"); got != storage.KeyHash(key.APIKey) {
 			t.Errorf("X-Api-Key-Hash: %q", got)
 		}
 		if reason(r.Header) != "ok" {

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // What the doctor holds things against.
@@ -114,7 +115,7 @@ func judgeCertificate(files config.TLS, now time.Time) []finding {
 }
 
 // judgeRedis judges what Redis tells. rights are the rules for its user.
-func judgeRedis(f ledger.Facts, redis config.Redis, rights string) []finding {
+func judgeRedis(f registry.Facts, redis config.Redis, rights string) []finding {
 	budget := redis.Timeout
 	return []finding{
 		worst(f.Servers, judgeServer),
@@ -129,7 +130,7 @@ func judgeRedis(f ledger.Facts, redis config.Redis, rights string) []finding {
 
 // worst is the finding of the server that is worst off, with its address when
 // there are several.
-func worst(servers []ledger.Server, judge func(ledger.Server) finding) finding {
+func worst(servers []registry.Server, judge func(registry.Server) finding) finding {
 	rank := map[outcome]int{fine: 0, warning: 1, failure: 2}
 	var found finding
 	for i, s := range servers {
@@ -147,12 +148,12 @@ func worst(servers []ledger.Server, judge func(ledger.Server) finding) finding {
 	return found
 }
 
-func judgeServer(s ledger.Server) finding {
+func judgeServer(s registry.Server) finding {
 	var major int
 	_, err := fmt.Sscanf(s.Version, "%d.", &major)
 	switch {
 	case s.Problem != nil:
-		return fail("redis", fmt.Sprintf("%s: %s", s.Addr, s.Problem), cmp.Or(ledger.Advice(s.Problem), "start it, or see its log")+"; until then requests of its keys get 503")
+		return fail("redis", fmt.Sprintf("%s: %s", s.Addr, s.Problem), cmp.Or(storage.Advice(s.Problem), "start it, or see its log")+"; until then requests of its keys get 503")
 	case err != nil:
 		return warn("redis", s.Addr+" answers, but does not tell its version", "allow its user +info")
 	case major < redisMajor:
@@ -166,10 +167,10 @@ func judgeServer(s ledger.Server) finding {
 }
 
 // judgeTopology says as what Redis is used.
-func judgeTopology(f ledger.Facts, redis config.Redis) finding {
+func judgeTopology(f registry.Facts, redis config.Redis) finding {
 	const check = "topology"
 	switch {
-	case f.Cluster && slices.ContainsFunc(f.Servers, func(s ledger.Server) bool { return s.FullCoverage }):
+	case f.Cluster && slices.ContainsFunc(f.Servers, func(s registry.Server) bool { return s.FullCoverage }):
 		return warn(check, fmt.Sprintf("a Cluster; masters: %d. cluster-require-full-coverage is yes: while one master is gone and no replica has taken its place, keys on all masters get 503", len(f.Servers)),
 			"set cluster-require-full-coverage to no on every node, by CONFIG SET and in redis.conf")
 	case f.Cluster:
@@ -208,7 +209,7 @@ func judgeClock(ahead, unsure time.Duration) finding {
 	return ok("clock", text)
 }
 
-func judgeEviction(s ledger.Server) finding {
+func judgeEviction(s registry.Server) finding {
 	switch {
 	case s.Problem != nil:
 		return warn("eviction", "not known: Redis does not tell its maxmemory-policy now", "see redis")
@@ -222,7 +223,7 @@ func judgeEviction(s ledger.Server) finding {
 	return warn("eviction", "maxmemory-policy is "+s.Eviction+": an evicted record is a revoked key", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf")
 }
 
-func judgePersistence(s ledger.Server) finding {
+func judgePersistence(s registry.Server) finding {
 	const check = "persistence"
 	switch p := s.Persistence; {
 	case s.Problem != nil:
@@ -243,14 +244,14 @@ func judgePersistence(s ledger.Server) finding {
 // aclLine is the command that grants rights to Redis' user.
 func aclLine(rights string) string { return "ACL SETUSER … " + rights }
 
-func judgeRights(f ledger.Facts, rights string) finding {
+func judgeRights(f registry.Facts, rights string) finding {
 	switch {
 	case f.Refuses != "":
 		detail := "Redis refuses to write: " + f.Refuses
 		if len(f.Denied) > 0 {
 			detail += "; and its user may not " + strings.Join(f.Denied, ", ")
 		}
-		return fail("rights", detail, cmp.Or(ledger.Explain(f.Refuses), "see its log and INFO")+"; until then requests get 503")
+		return fail("rights", detail, cmp.Or(storage.Explain(f.Refuses), "see its log and INFO")+"; until then requests get 503")
 	case len(f.Unknown) > 0:
 		return fail("rights", "Redis does not know "+strings.Join(f.Unknown, ", "), "see rename-command in redis.conf, and that this is Redis; until then requests get 503")
 	case len(f.Denied) > 0:

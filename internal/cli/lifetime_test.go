@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -17,7 +18,7 @@ func TestATokenLivesForItsTTL(t *testing.T) {
 	} {
 		for _, into := range []time.Duration{0, 1, 500 * time.Millisecond, time.Second - 1} {
 			now := time.Unix(1_800_000_000, 0).Add(into)
-			record, made, err := newToken(w.in.ledger, w.in.key, grant{routes: []string{"/a"}, ttl: ttl}, now)
+			record, made, err := newToken(registry.New(w.in.store), w.in.key, grant{routes: []string{"/a"}, ttl: ttl}, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,7 +33,7 @@ func TestATokenLivesForItsTTL(t *testing.T) {
 		if most := time.Duration(seconds) * time.Second; left > most || ttl > time.Minute && left < most-time.Minute {
 			t.Errorf("%v: the record vanishes in %v", ttl, left)
 		}
-		again, err := reissue(t.Context(), w.in.ledger, w.in.key, w.token(grant{ttl: 60 * 24 * time.Hour}).APIKey, ttl, time.Unix(time.Now().Unix(), 999_999_999))
+		again, err := reissue(t.Context(), registry.New(w.in.store), w.in.key, w.token(grant{ttl: 60 * 24 * time.Hour}).APIKey, ttl, time.Unix(time.Now().Unix(), 999_999_999))
 		if err != nil {
 			t.Fatal(err)
 		}

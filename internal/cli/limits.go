@@ -9,7 +9,8 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 func (a *app) limitsCommand() *cobra.Command {
@@ -56,7 +57,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 Redis unreachable.
 			if err != nil {
 				return err
 			}
-			return a.withKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+			return a.withKeys(s, func(book *registry.Registry, cfg *config.Config) error {
 				if err := a.resolveOne(cmd.Context(), s, book, &who); err != nil {
 					return err
 				}
@@ -124,7 +125,7 @@ Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 			if err != nil {
 				return err
 			}
-			return a.withKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+			return a.withKeys(s, func(book *registry.Registry, cfg *config.Config) error {
 				if who.jwt != "" {
 					if err := checkSigned(who.jwt, cfg); err != nil {
 						return err
@@ -149,7 +150,7 @@ Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 }
 
 // lookAt tells how a key stands under the limit that its record sets now.
-func lookAt(ctx context.Context, book *ledger.Ledger, apiKey string) (usageReport, error) {
+func lookAt(ctx context.Context, book *registry.Registry, apiKey string) (usageReport, error) {
 	rec, err := usable(ctx, book, apiKey)
 	if err != nil {
 		return usageReport{}, err
@@ -159,7 +160,7 @@ func lookAt(ctx context.Context, book *ledger.Ledger, apiKey string) (usageRepor
 }
 
 // usable is the key's record, or why there is none that could be used.
-func usable(ctx context.Context, book *ledger.Ledger, apiKey string) (*ledger.Record, error) {
+func usable(ctx context.Context, book *registry.Registry, apiKey string) (*storage.Record, error) {
 	entry, err := book.Lookup(ctx, apiKey)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // maxTop bounds -n, and so what a walk over all keys holds in memory.
@@ -30,7 +31,7 @@ type limitsTopOptions struct {
 }
 
 // orders are the values of --by.
-var orders = map[string]ledger.Order{"near": ledger.NearLimit, "refused": ledger.MostRefused, "rate": ledger.FastestRate}
+var orders = map[string]registry.Order{"near": registry.NearLimit, "refused": registry.MostRefused, "rate": registry.FastestRate}
 
 func (a *app) limitsTopCommand(s *store) *cobra.Command {
 	o := &limitsTopOptions{by: "near"}
@@ -86,7 +87,7 @@ func (o *limitsTopOptions) check() error {
 }
 
 func (a *app) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) error {
-	return a.withAllKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+	return a.withAllKeys(s, func(book *registry.Registry, cfg *config.Config) error {
 		see := func(ctx context.Context) (topList, error) {
 			list, err := o.see(ctx, book)
 			return list, storeError(err, cfg)
@@ -153,7 +154,7 @@ func (l topList) print(s *sheet, withRate bool) error {
 }
 
 // see asks Redis for the list.
-func (o *limitsTopOptions) see(ctx context.Context, book *ledger.Ledger) (topList, error) {
+func (o *limitsTopOptions) see(ctx context.Context, book *registry.Registry) (topList, error) {
 	var list topList
 	busiest, err := book.Top(ctx, o.n, orders[o.by])
 	if err != nil {
@@ -161,7 +162,7 @@ func (o *limitsTopOptions) see(ctx context.Context, book *ledger.Ledger) (topLis
 	}
 	for _, b := range busiest {
 		if b.Problem != nil {
-			list.broken = append(list.broken, unusable{b.APIKey, b.Problem.Error(), ledger.KeyHash(b.APIKey)})
+			list.broken = append(list.broken, unusable{b.APIKey, b.Problem.Error(), storage.KeyHash(b.APIKey)})
 			continue
 		}
 		u := reportUsage(b.APIKey, b.Usage)

@@ -37,7 +37,7 @@ func TestLocalMode(t *testing.T) {
 		f.get("/api/v1/test", f.key.JWT)
 		return f.metric("tykctl_redis_local_mode") == "0"
 	})
-	for _, line := range []string{"requests are served without redis", "requests are served through redis again"} {
+	for _, line := range []string{"serving without redis", "serving through redis again"} {
 		if n := f.log.count(line); n != 1 {
 			t.Errorf("said %d times: %s", n, line)
 		}

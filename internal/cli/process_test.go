@@ -17,8 +17,8 @@ import (
 
 	"github.com/creack/pty"
 
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // program is tykctl as a process of its own, in an empty folder and with an
@@ -132,7 +132,7 @@ func TestTopWatchedOnATerminal(t *testing.T) {
 	s := onTerminal(t, 80, program(t, "limits", "top", "--watch", "--redis", store.Addr))
 	s.eventually("the first drawing", func(out string) bool { return strings.Contains(out, "Ctrl-C ends it") })
 	out := s.out.String()
-	if !strings.HasPrefix(out, cursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+ledger.KeyHash(key)+"  7     10") {
+	if !strings.HasPrefix(out, cursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+storage.KeyHash(key)+"  7     10") {
 		t.Errorf("drawn: %q", out)
 	}
 	if err := store.Client(t).Set(t.Context(), "rate_count:"+key+":0", "9", 0).Err(); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", testSecret)
 			env.Setenv("TZ", "UTC")
-			env.Setenv("LONG", strings.Repeat("x", ledger.MaxLabel+1))
+			env.Setenv("LONG", strings.Repeat("x", storage.MaxLabel+1))
 			env.Setenv("NOWHERE", closedPort(t))
 			return nil
 		},
@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 				if neg || len(args) != 2 {
 					ts.Fatalf("usage: hash VAR API_KEY")
 				}
-				ts.Setenv(args[0], ledger.KeyHash(args[1]))
+				ts.Setenv(args[0], storage.KeyHash(args[1]))
 			},
 			"redis-do": redisDo,
 		},

@@ -21,6 +21,7 @@ import (
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/server"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/telemetry"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
@@ -91,6 +92,7 @@ type installation struct {
 	logger  *slog.Logger
 	ignored <-chan os.Signal
 	server  *server.Server
+	store   *storage.Store
 	ledger  *ledger.Ledger
 	key     jwtauth.Key // that signs; the zero Key if none can
 	front   http.Handler
@@ -150,12 +152,13 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
 	name, goVersion := programVersion()
 	metrics := telemetry.NewMetrics(name, goVersion, log.Dropped)
-	toStore, err := a.ledgerOptions(cfg, logger, metrics)
+	toStore, err := a.servingStore(cfg, logger, metrics)
 	if err != nil {
 		return nil, errors.Join(err, listeners.Close())
 	}
 	toStore.Connections = files.Redis
-	book := ledger.Open(toStore)
+	opened := storage.Open(toStore)
+	book := ledger.New(opened, ledgerOptions(cfg, metrics))
 	gw = &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -184,7 +187,7 @@ func (a *app) open(cfg *config.Config) (*installation, error) {
 	side.Handle("GET /metrics", metrics.Handler())
 	return &installation{
 		version: name, log: log, logger: logger, ignored: a.ignored,
-		server: listeners, ledger: book, key: key,
+		server: listeners, store: opened, ledger: book, key: key,
 		front: server.WithHealth(metrics.InFlight(gw), ready),
 		side:  side,
 	}, nil
@@ -230,7 +233,7 @@ func (in *installation) noteIgnored(ctx context.Context) {
 
 func (in *installation) close() {
 	_ = in.server.Close() // closed already after run
-	_ = in.ledger.Close()
+	_ = in.store.Close()
 }
 
 func newLogger(w io.Writer, cfg *config.Config) (*slog.Logger, error) {
@@ -265,15 +268,23 @@ func serverOptions(cfg *config.Config, files server.Files, logger *slog.Logger) 
 	}
 }
 
-func (a *app) ledgerOptions(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) (o ledger.Options, err error) {
+// servingStore are the options of the store that requests are served from.
+func (a *app) servingStore(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) (o storage.Options, err error) {
 	o = storeOptions(cfg)
 	if o.TLS, err = storeTLS(cfg, logger); err != nil {
 		return o, err
 	}
 	o.Now = a.now
-	o.Logger, o.Observe, o.Watched, o.Events = logger, metrics.Redis, metrics.RedisUp, metrics
-	o.Local, o.Grace, o.Instances = cfg.Redis.OnFailure == "local", cfg.Redis.Grace, cfg.Redis.Instances
+	o.Logger, o.Observe, o.Events = logger, metrics.Redis, metrics
 	return o, nil
+}
+
+func ledgerOptions(cfg *config.Config, metrics *telemetry.Metrics) ledger.Options {
+	return ledger.Options{
+		CacheSize: cfg.Redis.CacheSize,
+		Local:     cfg.Redis.OnFailure == "local", Grace: cfg.Redis.Grace, Instances: cfg.Redis.Instances,
+		Events: metrics, Watched: metrics.RedisUp,
+	}
 }
 
 // storeAddrs is where Redis, or its Sentinels, are.
@@ -286,8 +297,8 @@ func storeAddrs(cfg *config.Config) []string {
 
 // storeOptions are those that every command which talks to Redis shares, but for
 // TLS.
-func storeOptions(cfg *config.Config) ledger.Options {
-	return ledger.Options{
+func storeOptions(cfg *config.Config) storage.Options {
+	return storage.Options{
 		Addrs: storeAddrs(cfg), MasterName: cfg.Redis.MasterName, Cluster: cfg.Redis.Cluster,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		DB: cfg.Redis.DB,

@@ -205,7 +205,7 @@ func TestRecordsThatCannotBeUsed(t *testing.T) {
 					t.Errorf("Retry-After: %q", r.Header.Get("Retry-After"))
 				}
 			}
-			if n := w.log.count("record cannot be used"); n != 1 {
+			if n := w.log.count("unusable record"); n != 1 {
 				t.Errorf("complained %d times, want once", n)
 			}
 			if w.log.count(key.APIKey) != 0 {
@@ -222,7 +222,7 @@ func TestRedisAway(t *testing.T) {
 
 	store.Stop()
 	w := startWith(t, store, nil)
-	w.eventually("a complaint", func() bool { return w.log.count("requests get 503 until redis answers") == 1 })
+	w.eventually("a complaint", func() bool { return w.log.count("redis is down: requests get 503") == 1 })
 	r := w.get("/api/v1/test", key.JWT)
 	w.want(r, 503, "store_unavailable")
 	if r.Header.Get("Retry-After") != "1" {
@@ -247,7 +247,7 @@ func TestRedisAway(t *testing.T) {
 	}
 	w.want(w.get("/api/v1/test", key.JWT), 401, "unknown_token") // it came back empty
 	w.want(w.get("/api/v1/test", w.token(grant{}).JWT), 200, "")
-	if n := w.log.count("requests get 503 until redis answers"); n != 1 {
+	if n := w.log.count("redis is down: requests get 503"); n != 1 {
 		t.Errorf("complained %d times, want once", n)
 	}
 	if n := w.log.count("redis answers again"); n != 1 {

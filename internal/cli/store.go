@@ -10,7 +10,8 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // storeWait is how long an operator's command waits for Redis.
@@ -60,12 +61,12 @@ func (s *store) overrides() map[string]string {
 }
 
 // withKeys has do work on the keys in Redis.
-func (a *app) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+func (a *app) withKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
 	cfg, err := a.load(s.overrides())
 	if err != nil {
 		return err
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error { return do(book, cfg) })
+	return withStore(cfg, func(book *registry.Registry) error { return do(book, cfg) })
 }
 
 // walkGC is the collector's pace, as of GOGC, while all keys are gone through: so
@@ -73,7 +74,7 @@ func (a *app) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) 
 const walkGC = 400
 
 // withAllKeys is withKeys for work that goes through all of them.
-func (a *app) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+func (a *app) withAllKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
 	if a.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(walkGC))
 	}
@@ -82,22 +83,22 @@ func (a *app) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) erro
 
 // withStore has do work on cfg's keys, and says in a fault of Redis where it was
 // sought.
-func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
-	book, err := openStore(cfg)
+func withStore(cfg *config.Config, do func(*registry.Registry) error) error {
+	opened, err := openStore(cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = book.Close() }()
-	return storeError(do(book), cfg)
+	defer func() { _ = opened.Close() }()
+	return storeError(do(registry.New(opened)), cfg)
 }
 
 // openStore fails only for TLS files that cannot be used.
-func openStore(cfg *config.Config) (*ledger.Ledger, error) {
+func openStore(cfg *config.Config) (*storage.Store, error) {
 	o := storeOptions(cfg)
 	o.Timeout = storeWait
 	var err error
 	if o.TLS, err = storeTLS(cfg, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err
 	}
-	return ledger.Open(o), nil
+	return storage.Open(o), nil
 }

@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -69,9 +70,9 @@ func parseSubject(arg string) (subject, error) {
 	return s, nil
 }
 
-// isHash reports whether a text has the form of [ledger.KeyHash].
+// isHash reports whether a text has the form of [storage.KeyHash].
 func isHash(text string) bool {
-	return len(text) == len(ledger.KeyHash("")) && strings.Trim(text, "0123456789abcdef") == ""
+	return len(text) == len(storage.KeyHash("")) && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // readKey is readSubject for a command that needs the key itself.
@@ -98,7 +99,7 @@ func (s *subject) named() error {
 
 // resolve finds the api_keys of the subjects that were named by a hash, with one
 // walk over the keys for all of them. One that is not there is left without.
-func (a *app) resolve(ctx context.Context, s *store, book *ledger.Ledger, subjects ...*subject) error {
+func (a *app) resolve(ctx context.Context, s *store, book *registry.Registry, subjects ...*subject) error {
 	var hashes []string
 	for _, who := range subjects {
 		if who.hash != "" {
@@ -133,13 +134,13 @@ func (a *app) resolve(ctx context.Context, s *store, book *ledger.Ledger, subjec
 }
 
 // resolveOne is resolve for a command that cannot do without the key.
-func (a *app) resolveOne(ctx context.Context, s *store, book *ledger.Ledger, who *subject) error {
+func (a *app) resolveOne(ctx context.Context, s *store, book *registry.Registry, who *subject) error {
 	if err := a.resolve(ctx, s, book, who); err != nil {
 		return err
 	}
 	if who.apiKey == "" && who.hash != "" {
 		return reworded{fmt.Sprintf("no key has the hash %s: its record was revoked or has expired, "+
-			"or it is in another Redis or under another prefix", who.hash), ledger.ErrUnknown}
+			"or it is in another Redis or under another prefix", who.hash), storage.ErrUnknown}
 	}
 	return nil
 }

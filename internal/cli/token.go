@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -72,8 +73,8 @@ func (g grant) checkLimit(open ratelimit.Limit) error {
 }
 
 // record is what the grant says of a key, whichever it will be.
-func (g grant) record() ledger.Grant {
-	return ledger.Grant{
+func (g grant) record() storage.Grant {
+	return storage.Grant{
 		RateLimit: g.limit, AllowedRoutes: g.routes, Window: durationText(g.window),
 		Algorithm: g.algorithm, Burst: g.burst, MaxDelay: durationText(g.maxDelay), Label: g.label,
 	}
@@ -106,8 +107,8 @@ func checkWindow(window time.Duration) error {
 }
 
 func checkLabel(label string) error {
-	if utf8.RuneCountInString(label) > ledger.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
-		return fmt.Errorf("%w: --label must be at most %d characters, all of them visible", errGrant, ledger.MaxLabel)
+	if utf8.RuneCountInString(label) > storage.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
+		return fmt.Errorf("%w: --label must be at most %d characters, all of them visible", errGrant, storage.MaxLabel)
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ type issued struct {
 }
 
 // newToken makes a key and signs its JWT. It writes nothing.
-func newToken(book *ledger.Ledger, key jwtauth.Key, g grant, now time.Time) (ledger.Grant, issued, error) {
+func newToken(book *registry.Registry, key jwtauth.Key, g grant, now time.Time) (storage.Grant, issued, error) {
 	end := endAfter(now, g.ttl)
 	record := g.record()
 	record.APIKey, record.IssuedAt = jwtauth.NewAPIKey(), now.Unix()
@@ -147,7 +148,7 @@ func newToken(book *ledger.Ledger, key jwtauth.Key, g grant, now time.Time) (led
 
 // issue makes a key: a record in Redis, and the JWT that names it. The JWT is
 // signed first, so that no record is left behind by a key that cannot sign.
-func issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g grant) (issued, error) {
+func issue(ctx context.Context, book *registry.Registry, key jwtauth.Key, g grant) (issued, error) {
 	record, made, err := newToken(book, key, g, time.Now())
 	if err != nil {
 		return issued{}, err
@@ -160,7 +161,7 @@ func issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g grant) (
 
 // reissue signs another JWT for a key that there is, as its record now stands. It
 // ends with the record, or after ttl if that is sooner; 0 is as late as can be.
-func reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey string, ttl time.Duration, now time.Time) (issued, error) {
+func reissue(ctx context.Context, book *registry.Registry, key jwtauth.Key, apiKey string, ttl time.Duration, now time.Time) (issued, error) {
 	e, err := book.Lookup(ctx, apiKey)
 	switch {
 	case err != nil:
@@ -173,7 +174,7 @@ func reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey s
 		end = last.Truncate(time.Second).UTC()
 	}
 	if !now.Before(end) {
-		return issued{}, fmt.Errorf("%w, since %s; extend it with 'tykctl token update --ttl'", ledger.ErrExpired, end.Format(time.RFC3339))
+		return issued{}, fmt.Errorf("%w, since %s; extend it with 'tykctl token update --ttl'", storage.ErrExpired, end.Format(time.RFC3339))
 	}
 	made := issued{
 		APIKey: apiKey, StorageKey: e.Name, ExpiresAt: end, AllowedRoutes: e.Record.Routes.Patterns(),

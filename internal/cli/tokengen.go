@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
@@ -138,7 +138,7 @@ func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) err
 			}
 		}
 	}
-	err = withStore(cfg, func(book *ledger.Ledger) error {
+	err = withStore(cfg, func(book *registry.Registry) error {
 		if err := a.resolveOne(cmd.Context(), where, book, &of); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) err
 	return err
 }
 
-func (o *tokenGenOptions) make(ctx context.Context, book *ledger.Ledger, key jwtauth.Key) (issued, error) {
+func (o *tokenGenOptions) make(ctx context.Context, book *registry.Registry, key jwtauth.Key) (issued, error) {
 	switch {
 	case o.dryRun:
 		_, made, err := newToken(book, key, o.grant, time.Now())

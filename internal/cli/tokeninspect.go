@@ -19,6 +19,8 @@ import (
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -100,7 +102,7 @@ type inspection struct {
 	Verdict   gateway.Verdict `json:"verdict"`
 	KeyHash   string          `json:"key_hash,omitempty"` // of the api_key, as in the log
 
-	entry   ledger.Entry
+	entry   registry.Entry
 	broken  error // why there is no usage, if what is counted is the reason
 	away    error // why there is no entry, if Redis is the reason
 	request string
@@ -115,11 +117,12 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 	if err != nil {
 		return err
 	}
-	book, err := openStore(cfg)
+	opened, err := openStore(cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = book.Close() }()
+	defer func() { _ = opened.Close() }()
+	book := registry.New(opened)
 	if err := a.resolveOne(ctx, where, book, &s); err != nil {
 		return storeError(err, cfg)
 	}
@@ -128,13 +131,13 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 
 	i := inspection{APIKey: s.apiKey, Header: s.header, Claims: s.claims, Signature: signatureOf(verifier, s.jwt)}
 	if s.apiKey != "" {
-		i.KeyHash = ledger.KeyHash(s.apiKey)
+		i.KeyHash = storage.KeyHash(s.apiKey)
 	}
 	i.lookUp(ctx, book)
 	if i.away != nil && s.jwt == "" {
 		return storeError(i.away, cfg)
 	}
-	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: book, Now: time.Now}
+	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: ledger.New(opened, ledger.Options{}), Now: time.Now}
 	i.Verdict = gw.Explain(ctx, gateway.Question{JWT: s.jwt, APIKey: s.apiKey, Method: o.method, Path: o.path})
 	if o.path != "" {
 		i.request = cmp.Or(o.method, "GET") + " " + o.path
@@ -143,7 +146,7 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 		return err
 	}
 	switch v := i.Verdict; {
-	case errors.Is(v.Err, ledger.ErrUnavailable):
+	case errors.Is(v.Err, storage.ErrUnavailable):
 		return storeError(v.Err, cfg)
 	case !v.Allowed:
 		return fmt.Errorf("%w: a request would get %d %s", errNotValid, v.Status, v.Code)
@@ -165,12 +168,12 @@ func signatureOf(v *jwtauth.Verifier, jwt string) string {
 }
 
 // lookUp finds the key's record and its usage, as far as Redis tells.
-func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
+func (i *inspection) lookUp(ctx context.Context, book *registry.Registry) {
 	if i.APIKey == "" {
 		return
 	}
 	e, err := book.Lookup(ctx, i.APIKey)
-	if errors.Is(err, ledger.ErrUnavailable) {
+	if errors.Is(err, storage.ErrUnavailable) {
 		i.away = err
 	}
 	if err != nil {
@@ -182,7 +185,7 @@ func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 	}
 	if u, err := book.Usage(ctx, i.APIKey, e.Record.Limit); err == nil {
 		i.Usage = new(reportUsage(i.APIKey, u))
-	} else if errors.Is(err, ledger.ErrUnavailable) {
+	} else if errors.Is(err, storage.ErrUnavailable) {
 		i.away = err
 	} else {
 		i.broken = err
@@ -190,9 +193,9 @@ func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 }
 
 // recordJSON is a record as it stands, or in quotes if it is not JSON.
-func recordJSON(e ledger.Entry) json.RawMessage {
-	if len(e.Raw) > ledger.MaxRecord {
-		e.Raw = strings.ToValidUTF8(e.Raw[:ledger.MaxRecord], "") + "…"
+func recordJSON(e registry.Entry) json.RawMessage {
+	if len(e.Raw) > registry.MaxRecord {
+		e.Raw = strings.ToValidUTF8(e.Raw[:registry.MaxRecord], "") + "…"
 	}
 	if json.Valid([]byte(e.Raw)) {
 		return json.RawMessage(e.Raw)
@@ -298,7 +301,7 @@ func readable(m jsonobject.Member, now time.Time) string {
 			return moment(t, now)
 		}
 		if m.Name == "label" {
-			return ledger.CutLabel(text)
+			return storage.CutLabel(text)
 		}
 		return text
 	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:
@@ -332,7 +335,7 @@ func (s *sheet) verdict(i *inspection) {
 		return
 	}
 	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
-	if errors.Is(i.Verdict.Err, ledger.ErrUnavailable) {
+	if errors.Is(i.Verdict.Err, storage.ErrUnavailable) {
 		s.mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
 		return
 	}

@@ -13,7 +13,8 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 type tokenListOptions struct {
@@ -70,12 +71,12 @@ Exit codes: 0 listed, even if there are none, 1 failed, 2 wrong usage,
 const listBuffer = 32 << 10
 
 func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
-	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
+	return a.withAllKeys(where, func(book *registry.Registry, _ *config.Config) error {
 		out, now, found, broken := bufio.NewWriterSize(a.out, listBuffer), time.Now(), 0, 0
 		sheet := a.sheet(out)
 		array := &list{sheet: sheet, json: true}
 		rows := &table{sheet: sheet, header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
-		err := book.List(ctx, func(e ledger.Entry) error {
+		err := book.List(ctx, func(e registry.Entry) error {
 			if !o.wants(e, now) {
 				return nil
 			}
@@ -105,7 +106,7 @@ func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) 
 	})
 }
 
-func (o *tokenListOptions) wants(e ledger.Entry, now time.Time) bool {
+func (o *tokenListOptions) wants(e registry.Entry, now time.Time) bool {
 	if o.label != "" && (e.Record == nil || !labelled(e.Record.Label, o.label)) {
 		return false
 	}
@@ -142,15 +143,15 @@ type unusable struct {
 }
 
 // listedEntry is a key's JSON form.
-func listedEntry(e ledger.Entry) any {
+func listedEntry(e registry.Entry) any {
 	if e.Record == nil {
-		return unusable{e.APIKey, e.Problem.Error(), ledger.KeyHash(e.APIKey)}
+		return unusable{e.APIKey, e.Problem.Error(), storage.KeyHash(e.APIKey)}
 	}
 	limit := e.Record.Limit
 	value := listed{
 		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
 		Algorithm: algorithmOf(limit), AllowedRoutes: e.Record.Routes.Patterns(), TTL: ttlSeconds(e.TTL),
-		KeyHash: ledger.KeyHash(e.APIKey),
+		KeyHash: storage.KeyHash(e.APIKey),
 	}
 	if value.AllowedRoutes == nil {
 		value.AllowedRoutes = []string{}
@@ -162,8 +163,8 @@ func listedEntry(e ledger.Entry) any {
 }
 
 // listedRow is a key's columns.
-func listedRow(e ledger.Entry, now time.Time) []string {
-	hash := ledger.KeyHash(e.APIKey)
+func listedRow(e registry.Entry, now time.Time) []string {
+	hash := storage.KeyHash(e.APIKey)
 	if e.Record == nil {
 		return []string{e.APIKey, hash, "unusable: " + e.Problem.Error()}
 	}

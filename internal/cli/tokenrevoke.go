@@ -13,7 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 type tokenRevokeOptions struct {
@@ -113,7 +114,7 @@ func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *t
 	if err := o.checkSignatures(subjects, cfg); err != nil {
 		return err
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error {
+	return withStore(cfg, func(book *registry.Registry) error {
 		hashes, apiKeys := []string{}, []string{}
 		if o.label != "" {
 			if apiKeys, err = labelledKeys(ctx, book, o.label); err != nil {
@@ -157,10 +158,10 @@ func (o *tokenRevokeOptions) checkSignatures(subjects []namedSubject, cfg *confi
 }
 
 // labelledKeys are the keys whose label contains a text.
-func labelledKeys(ctx context.Context, book *ledger.Ledger, text string) ([]string, error) {
+func labelledKeys(ctx context.Context, book *registry.Registry, text string) ([]string, error) {
 	var keys []string
 	seen := map[string]bool{} // the walk may come by twice
-	err := book.List(ctx, func(e ledger.Entry) error {
+	err := book.List(ctx, func(e registry.Entry) error {
 		if e.Record != nil && labelled(e.Record.Label, text) && !seen[e.APIKey] {
 			seen[e.APIKey] = true
 			keys = append(keys, e.APIKey)
@@ -171,7 +172,7 @@ func labelledKeys(ctx context.Context, book *ledger.Ledger, text string) ([]stri
 }
 
 // revoke revokes keys and prints what became of each; of the hashes no key is known.
-func (a *app) revoke(ctx context.Context, book *ledger.Ledger, apiKeys, hashes []string, o *tokenRevokeOptions) error {
+func (a *app) revoke(ctx context.Context, book *registry.Registry, apiKeys, hashes []string, o *tokenRevokeOptions) error {
 	list := list{sheet: a.sheet(a.out), json: o.output == "json"}
 	live, done := 0, 0
 	show := func(name string, r revocation, isLive bool) error {
@@ -192,7 +193,7 @@ func (a *app) revoke(ctx context.Context, book *ledger.Ledger, apiKeys, hashes [
 		return list.add(r, text+name)
 	}
 	each := func(apiKey string, isLive bool) error {
-		return show(apiKey, revocation{APIKey: apiKey, Revoked: isLive && !o.dryRun, KeyHash: ledger.KeyHash(apiKey)}, isLive)
+		return show(apiKey, revocation{APIKey: apiKey, Revoked: isLive && !o.dryRun, KeyHash: storage.KeyHash(apiKey)}, isLive)
 	}
 	act := book.RevokeAll
 	if o.dryRun {

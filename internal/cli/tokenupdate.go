@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 )
 
 type tokenUpdateOptions struct {
@@ -84,8 +84,8 @@ would be invalid, or the JWT is, 4 Redis unreachable.`,
 
 // change is what the flags that were given ask for. The limit as a whole is
 // judged where it meets the record's other fields.
-func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Change, error) {
-	c := ledger.Change{
+func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (registry.Change, error) {
+	c := registry.Change{
 		RateLimit: given(f, "limit", o.grant.limit),
 		Window:    given(f, "window", durationText(o.grant.window)),
 		Algorithm: given(f, "algorithm", o.grant.algorithm),
@@ -124,7 +124,7 @@ func given[T any](f *pflag.FlagSet, name string, value T) *T {
 	return &value
 }
 
-func (a *app) tokenUpdate(ctx context.Context, where *store, who subject, c ledger.Change, o *tokenUpdateOptions) error {
+func (a *app) tokenUpdate(ctx context.Context, where *store, who subject, c registry.Change, o *tokenUpdateOptions) error {
 	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (a *app) tokenUpdate(ctx context.Context, where *store, who subject, c ledg
 			return err
 		}
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error {
+	return withStore(cfg, func(book *registry.Registry) error {
 		if err := a.resolveOne(ctx, where, book, &who); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -38,7 +38,7 @@ func reportUsage(apiKey string, u ratelimit.Usage) usageReport {
 		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
 		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
 		Burst:    u.Limit.Burst, MaxDelay: u.Limit.MaxDelay.Seconds(),
-		KeyHash: ledger.KeyHash(apiKey),
+		KeyHash: storage.KeyHash(apiKey),
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // view is where a watch shows what it sees.
@@ -95,7 +95,7 @@ func (w *watcher[T]) run(ctx context.Context) error {
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case seen && errors.Is(s.err, ledger.ErrUnavailable):
+			case seen && errors.Is(s.err, storage.ErrUnavailable):
 				w.view.away(s.err)
 			case s.err != nil:
 				return s.err

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // notes is a view that writes down what it is told.
@@ -26,7 +26,7 @@ func (n *notes) resize()    { n.told = append(n.told, "resize") }
 func (n *notes) end()       { n.told = append(n.told, "end") }
 
 func TestWatch(t *testing.T) {
-	away := fmt.Errorf("%w (timeout)", ledger.ErrUnavailable)
+	away := fmt.Errorf("%w (timeout)", storage.ErrUnavailable)
 	for name, tt := range map[string]struct {
 		looks []any // what each look sees: a number used, or an error
 		want  string
@@ -34,9 +34,9 @@ func TestWatch(t *testing.T) {
 	}{
 		"each tick":                    {[]any{1, 2, 3}, "used 1, used 2, used 3, end", nil},
 		"Redis goes and comes back":    {[]any{1, away, away, 2}, "used 1, away, away, used 2, end", nil},
-		"Redis is away from the start": {[]any{away}, "end", ledger.ErrUnavailable},
-		"no such key":                  {[]any{ledger.ErrUnknown}, "end", ledger.ErrUnknown},
-		"revoked while watched":        {[]any{1, ledger.ErrUnknown}, "used 1, end", ledger.ErrUnknown},
+		"Redis is away from the start": {[]any{away}, "end", storage.ErrUnavailable},
+		"no such key":                  {[]any{storage.ErrUnknown}, "end", storage.ErrUnknown},
+		"revoked while watched":        {[]any{1, storage.ErrUnknown}, "used 1, end", storage.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

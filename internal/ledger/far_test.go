@@ -11,6 +11,12 @@ import (
 	"github.com/tykctl/tykctl/internal/redistest"
 )
 
+// tripped notes whether requests wait for Redis.
+type tripped struct{ open atomic.Bool }
+
+func (*tripped) Shared(int)          {}
+func (e *tripped) Tripped(open bool) { e.open.Store(open) }
+
 // A Redis whose replies take four fifths of the time-out, from the start, serves all
 // requests in the end: opening a connection takes longer than a request may. When it
 // says nothing any more, requests soon stop waiting for it.
@@ -23,10 +29,10 @@ func TestARedisFarAway(t *testing.T) {
 	}
 	wire := redistest.StartWire(t, server.Addr)
 	wire.Delay(timeout * 4 / 5)
-	events := &noted{}
-	l := open(t, server, func(o *Options) {
+	events := &tripped{}
+	l := open(t, server, func(o *options) {
 		o.Addrs, o.Timeout, o.Events, o.Connections = []string{wire.Addr}, timeout, events, 20
-		o.CacheSize = 100
+		o.remember(100)
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var callers sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/boundedmap"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -19,7 +20,7 @@ type local struct {
 	grace     time.Duration
 	instances int64
 	now       func() time.Time
-	seen      *boundedmap.Map[*Record] // the ledger's
+	seen      *boundedmap.Map[*storage.Record] // the ledger's
 	heard     *boundedmap.Map[*heard]
 	changed   func(on bool) // called with the lock held, so in order
 
@@ -52,7 +53,7 @@ func (l *local) settled(apiKey string, left int64, at time.Time) {
 
 // serve settles a request without Redis. It reports false for a key of which it
 // knows too little.
-func (l *local) serve(apiKey string, authorise func(*Record) error) (permit Permit, known bool, err error) {
+func (l *local) serve(apiKey string, authorise func(*storage.Record) error) (permit Permit, known bool, err error) {
 	h, rec := l.heard.Get(apiKey), l.seen.Get(apiKey)
 	if h == nil || rec == nil {
 		return Permit{}, false, nil

@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -25,19 +26,20 @@ func TestServerThatIsBackIsUsedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var away atomic.Bool
 			var opened atomic.Int32
-			l := open(t, server, options, func(o *Options) {
-				o.Connections = 2
-				o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-					if away.Load() {
-						return nil, &net.OpError{Op: "dial", Net: network, Err: refused}
-					}
-					opened.Add(1)
-					return (&net.Dialer{}).DialContext(ctx, network, addr)
+			o := Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Connections: 2}
+			options(&o)
+			o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if away.Load() {
+					return nil, &net.OpError{Op: "dial", Net: network, Err: refused}
 				}
-			})
-			client := l.at().client
-			if c := l.at().cluster; c != nil {
-				client = l.newNode(l.at(), &redis.Options{Addr: server.Addr, PoolSize: 2, DialerRetries: 1, MaxRetries: -1, PipelinePoolSize: onePool}, universal(l.opts).Dialer)
+				opened.Add(1)
+				return (&net.Dialer{}).DialContext(ctx, network, addr)
+			}
+			st := Open(o)
+			t.Cleanup(func() { _ = st.Close() })
+			client := st.At().Client
+			if c := st.At().Cluster; c != nil {
+				client = st.newNode(st.At(), &redis.Options{Addr: server.Addr, PoolSize: 2, DialerRetries: 1, MaxRetries: -1, PipelinePoolSize: onePool}, universal(st.opts).Dialer)
 				t.Cleanup(func() { _ = client.Close() })
 			}
 			away.Store(true)

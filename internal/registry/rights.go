@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
@@ -58,8 +59,8 @@ var (
 
 // Rights are the rules that give a user of Redis all that is needed of it, as
 // ACL SETUSER takes them. They are a Cluster's once Redis is known to be one.
-func (l *Ledger) Rights() string {
-	rules := []string{"~" + l.opts.Prefix + "*", "~rate_*"}
+func (r *Registry) Rights() string {
+	rules := []string{"~" + r.opts.Prefix + "*", "~rate_*"}
 	commands := map[string]bool{"eval": true, "evalsha": true}
 	for _, r := range slices.Concat(recordRights, counterRights) {
 		commands[strings.ToLower(r.command)] = true
@@ -67,7 +68,7 @@ func (l *Ledger) Rights() string {
 	for _, r := range otherRights {
 		commands[strings.ToLower(r[0].(string))] = true
 	}
-	if l.at().cluster != nil {
+	if r.store.At().Cluster != nil {
 		for _, r := range clusterRights {
 			name := r[0].(string)
 			if len(r) > 1 {
@@ -84,16 +85,16 @@ func (l *Ledger) Rights() string {
 }
 
 // tryRights tries what is needed on names that no key has.
-func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
+func (r *Registry) tryRights(ctx context.Context, f *Facts) {
 	nobody := jwtauth.NewAPIKey()
-	record := l.recordKey(nobody)
-	names := redislimit.Options{HashTag: l.at().cluster != nil}
+	record := r.store.RecordName(nobody)
+	names := redislimit.Options{HashTag: r.store.At().Cluster != nil}
 	counters := []string{names.CounterKey(nobody, time.Time{}), names.RefusedKey(nobody, time.Time{})}
 	for _, algorithm := range []ratelimit.Algorithm{ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
 		counters = append(counters, names.StateKey(nobody, algorithm))
 	}
 
-	pipe := l.at().client.Pipeline()
+	pipe := r.store.At().Client.Pipeline()
 	var what []string
 	try := func(on string, args ...any) {
 		text := args[0].(string)
@@ -109,7 +110,7 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 	for _, args := range otherRights {
 		try("", args...)
 	}
-	if l.at().cluster != nil {
+	if r.store.At().Cluster != nil {
 		for _, args := range clusterRights {
 			try("", args...)
 		}
@@ -127,7 +128,7 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 
 	tried, _ := redislimit.Exec(ctx, pipe) // each has its own error, and most have one
 	for i, cmd := range tried {
-		switch k := kind(cmd.Err()); k {
+		switch k := storage.Classify(cmd.Err()); k {
 		case "noperm":
 			if strings.Contains(cmd.Err().Error(), "'cluster|slots'") { // then no other command gets anywhere
 				f.Denied = []string{"CLUSTER SLOTS"}
@@ -135,7 +136,7 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 			}
 			f.Denied = append(f.Denied, what[i])
 		case "reply":
-			if name := cmd.Name(); unknownCommand(cmd.Err()) && !slices.Contains(f.Unknown, strings.ToUpper(name)) {
+			if name := cmd.Name(); storage.UnknownCommand(cmd.Err()) && !slices.Contains(f.Unknown, strings.ToUpper(name)) {
 				f.Unknown = append(f.Unknown, strings.ToUpper(name))
 			}
 		case "", "canceled", "timeout", "connection":
