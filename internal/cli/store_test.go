@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 )
 
 // Only a Redis that takes no connections is said to be started.
@@ -40,7 +40,10 @@ func TestAbsence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = withStore(cfg, func(book *ledger.Ledger) error { return book.Ping(t.Context()) })
+			err = withStore(cfg, func(keys *registry.Registry) error {
+				_, err := keys.Lookup(t.Context(), "a-key-of-the-tests")
+				return err
+			})
 			if err == nil || !strings.HasSuffix(err.Error(), tt.says) {
 				t.Errorf("%v; want %s", err, tt.says)
 			}

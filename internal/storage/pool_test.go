@@ -32,14 +32,21 @@ func TestServerThatIsBackIsUsedAtOnce(t *testing.T) {
 				if away.Load() {
 					return nil, &net.OpError{Op: "dial", Net: network, Err: refused}
 				}
-				opened.Add(1)
 				return (&net.Dialer{}).DialContext(ctx, network, addr)
+			}
+			plain := o.Dial
+			counting := func(ctx context.Context, network, addr string) (net.Conn, error) {
+				opened.Add(1)
+				return plain(ctx, network, addr)
+			}
+			if o.Cluster != ClusterOn { // there the map of slots has connections of its own
+				o.Dial = counting
 			}
 			st := Open(o)
 			t.Cleanup(func() { _ = st.Close() })
 			client := st.At().Client
 			if c := st.At().Cluster; c != nil {
-				client = st.newNode(st.At(), &redis.Options{Addr: server.Addr, PoolSize: 2, DialerRetries: 1, MaxRetries: -1, PipelinePoolSize: onePool}, universal(st.opts).Dialer)
+				client = st.newNode(st.At(), &redis.Options{Addr: server.Addr, PoolSize: 2, DialerRetries: 1, MaxRetries: -1, PipelinePoolSize: onePool}, universal(Options{Dial: counting}).Dialer)
 				t.Cleanup(func() { _ = client.Close() })
 			}
 			away.Store(true)
