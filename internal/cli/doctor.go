@@ -17,6 +17,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
@@ -72,7 +73,7 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
 					OK     bool      `json:"ok"`
 					Checks []finding `json:"checks"`
 				}{err == nil, findings}
-				return errors.Join(writeJSON(a.out, report), err)
+				return errors.Join(term.WriteJSON(a.out, report), err)
 			}
 			return errors.Join(a.printFindings(findings), err)
 		},
@@ -165,16 +166,16 @@ func examineBackend(ctx context.Context, cfg *config.Config) []finding {
 
 func (a *app) printFindings(findings []finding) error {
 	s := a.sheet(a.out)
-	marks := map[outcome]string{fine: s.paint(green, "✓"), warning: s.paint(yellow, "!"), failure: s.paint(red, "✗")}
+	marks := map[outcome]string{fine: s.Paint(term.Green, "✓"), warning: s.Paint(term.Yellow, "!"), failure: s.Paint(term.Red, "✗")}
 	for _, f := range findings {
 		first, more, _ := strings.Cut(f.Detail, "\n")
-		s.mark(marks[f.Result], f.Check, first)
+		s.Mark(marks[f.Result], f.Check, first)
 		for line := range strings.Lines(more) {
-			s.row("", strings.TrimRight(line, "\n"))
+			s.Row("", strings.TrimRight(line, "\n"))
 		}
 		if f.Advice != "" {
-			s.row("", "→ "+f.Advice)
+			s.Row("", "→ "+f.Advice)
 		}
 	}
-	return s.err
+	return s.Err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/tykctl/tykctl/internal/gateway"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -239,7 +240,7 @@ func TestNothingWrittenByOthersControlsATerminal(t *testing.T) {
 	} {
 		r := w.tool(args...)
 		text := strings.ReplaceAll(r.out+r.err, "\n", "")
-		if r.out == "" || strings.ContainsFunc(text, hidden) {
+		if r.out == "" || strings.ContainsFunc(text, term.Hidden) {
 			t.Errorf("%v: %q, %q", args, r.out, r.err)
 		}
 	}

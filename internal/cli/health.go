@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -83,20 +81,4 @@ func localClient(cfg *config.Config) *http.Client {
 			return &pair, err
 		},
 	}}}
-}
-
-func scheme(cfg *config.Config) string {
-	if cfg.Server.TLS.Cert != "" {
-		return "https"
-	}
-	return "http"
-}
-
-// localAddr is where a gateway with this configuration answers on this host.
-func localAddr(cfg *config.Config) string {
-	host := "127.0.0.1"
-	if ip := cfg.Application.IP; !ip.IsUnspecified() && !publicSecret(cfg) {
-		host = ip.String()
-	}
-	return net.JoinHostPort(host, strconv.Itoa(cfg.Application.Port))
 }

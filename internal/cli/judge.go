@@ -10,6 +10,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // What the doctor holds things against.
@@ -100,11 +101,11 @@ func judgeCertificate(files config.TLS, now time.Time) []finding {
 		renew = "renew it: new files in the old ones' places take effect without a restart"
 	)
 	begin, end := pair.Leaf.NotBefore, pair.Leaf.NotAfter
-	switch text := files.Cert + " is valid until " + moment(end, now); {
+	switch text := files.Cert + " is valid until " + term.Moment(end, now); {
 	case now.Before(begin):
-		return []finding{fail(check, files.Cert+" is not valid before "+moment(begin, now), "set this host's clock, or put another into its place")}
+		return []finding{fail(check, files.Cert+" is not valid before "+term.Moment(begin, now), "set this host's clock, or put another into its place")}
 	case now.After(end):
-		return []finding{fail(check, files.Cert+" has not been valid since "+moment(end, now), renew)}
+		return []finding{fail(check, files.Cert+" has not been valid since "+term.Moment(end, now), renew)}
 	case end.Sub(now) < end.Sub(begin)/oldShare:
 		return []finding{warn(check, text, renew)}
 	default:

@@ -12,9 +12,6 @@ import (
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
-// requireKey names the options of which one must be set for anything to do with tokens.
-const requireKey = "application.token.jwt_secret|application.token.keys"
-
 // tokenKeys makes the keys that the configuration names; that of jwt_secret, which
 // has no kid, comes first.
 func tokenKeys(cfg *config.Config) ([]jwtauth.Key, error) {
@@ -128,4 +125,13 @@ func signer(cfg *config.Config, kid string) (jwtauth.Key, error) {
 		return jwtauth.Key{}, err
 	}
 	return chooseKey(keys, kid, time.Now())
+}
+
+// verifierOf is nil when cfg has no key.
+func verifierOf(cfg *config.Config) (*jwtauth.Verifier, error) {
+	keys, err := tokenKeys(cfg)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return jwtauth.NewVerifier(keys...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 func (a *app) limitsCommand() *cobra.Command {
@@ -93,7 +94,7 @@ func drawUsage(u usageReport, trouble string, width, height int, colour bool) []
 
 func (a *app) printUsage(u usageReport, output string) error {
 	if output == "json" {
-		return writeJSON(a.out, u)
+		return term.WriteJSON(a.out, u)
 	}
 	for _, line := range u.lines() {
 		fmt.Fprintln(a.out, line)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // maxTop bounds -n, and so what a walk over all keys holds in memory.
@@ -107,7 +108,7 @@ func (a *app) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) erro
 		case err != nil:
 			return err
 		case o.output == "json":
-			return writeJSON(a.out, list)
+			return term.WriteJSON(a.out, list)
 		case len(list.usages)+len(list.broken) == 0:
 			fmt.Fprintln(a.err, "tykctl: "+noneBusy)
 			return nil
@@ -137,15 +138,15 @@ func (l topList) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-func (l topList) print(s *sheet, withRate bool) error {
+func (l topList) print(s *term.Sheet, withRate bool) error {
 	if len(l.usages) > 0 {
 		if err := printUsages(s, l.usages, withRate); err != nil {
 			return err
 		}
 	}
-	lines := list{sheet: s}
+	lines := term.List{Sheet: s}
 	for _, b := range l.broken {
-		if err := lines.add(b, fmt.Sprintf("%s  %s  broken: %s; 'tykctl limits reset %s' starts it anew", b.APIKey, b.KeyHash, b.Problem, b.APIKey)); err != nil {
+		if err := lines.Add(b, fmt.Sprintf("%s  %s  broken: %s; 'tykctl limits reset %s' starts it anew", b.APIKey, b.KeyHash, b.Problem, b.APIKey)); err != nil {
 			return err
 		}
 	}
@@ -177,15 +178,15 @@ func (o *limitsTopOptions) see(ctx context.Context, book *ledger.Ledger) (topLis
 // draw fits the list into a terminal.
 func (o *limitsTopOptions) draw(list topList, trouble string, width, height int, _ bool) []string {
 	var text bytes.Buffer
-	_ = list.print(&sheet{w: &text, width: width - 1}, o.by == "rate") // a buffer never fails
+	_ = list.print(&term.Sheet{To: &text, Width: width - 1}, o.by == "rate") // a buffer never fails
 	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
 	if text.Len() == 0 {
 		lines = []string{noneBusy}
 	}
 	lines = lines[:max(min(len(lines), height-2), 1)]
-	lines = append(lines, printable(statusLine(trouble)))
+	lines = append(lines, term.Printable(term.StatusLine(trouble)))
 	for i, line := range lines {
-		lines[i] = cut(line, max(width-1, 1))
+		lines[i] = term.Cut(line, max(width-1, 1))
 	}
 	return lines[:max(min(len(lines), height-1), 1)]
 }

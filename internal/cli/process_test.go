@@ -19,6 +19,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // program is tykctl as a process of its own, in an empty folder and with an
@@ -100,7 +101,7 @@ func TestWatchOnATerminal(t *testing.T) {
 	store := redistest.Start(t)
 	s := onTerminal(t, 40, program(t, "limits", "show", watchedKey(t, store), "--watch", "--redis", store.Addr))
 	s.eventually("the first drawing", func(out string) bool { return strings.Contains(out, "Ctrl-C ends it") })
-	if out := s.out.String(); !strings.HasPrefix(out, cursorHide) || !strings.Contains(out, green+"█") || !strings.Contains(out, "refused:    2") {
+	if out := s.out.String(); !strings.HasPrefix(out, term.CursorHide) || !strings.Contains(out, term.Green+"█") || !strings.Contains(out, "refused:    2") {
 		t.Errorf("drawn: %q", out)
 	}
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 20}); err != nil {
@@ -118,10 +119,10 @@ func TestWatchOnATerminal(t *testing.T) {
 	if err != nil {
 		t.Errorf("Ctrl-C ends it with %v, want exit code 0", err)
 	}
-	if !strings.HasSuffix(last, cursorShow) || !strings.Contains(last, "refused:    2") {
+	if !strings.HasSuffix(last, term.CursorShow) || !strings.Contains(last, "refused:    2") {
 		t.Errorf("last: %q", last)
 	}
-	if all := s.out.String(); strings.Contains(all, "\x1b[2J") || strings.Count(all, cursorHide) != 1 || strings.Count(all, cursorShow) != 1 {
+	if all := s.out.String(); strings.Contains(all, "\x1b[2J") || strings.Count(all, term.CursorHide) != 1 || strings.Count(all, term.CursorShow) != 1 {
 		t.Errorf("the screen is cleared, or the cursor hidden or shown twice: %q", all)
 	}
 }
@@ -132,14 +133,14 @@ func TestTopWatchedOnATerminal(t *testing.T) {
 	s := onTerminal(t, 80, program(t, "limits", "top", "--watch", "--redis", store.Addr))
 	s.eventually("the first drawing", func(out string) bool { return strings.Contains(out, "Ctrl-C ends it") })
 	out := s.out.String()
-	if !strings.HasPrefix(out, cursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+ledger.KeyHash(key)+"  7     10") {
+	if !strings.HasPrefix(out, term.CursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+ledger.KeyHash(key)+"  7     10") {
 		t.Errorf("drawn: %q", out)
 	}
 	if err := store.Client(t).Set(t.Context(), "rate_count:"+key+":0", "9", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	s.eventually("what changed", func(out string) bool { return strings.Contains(out, "  9     10") })
-	if last, err := s.ctrlC(); err != nil || !strings.HasSuffix(last, cursorShow) {
+	if last, err := s.ctrlC(); err != nil || !strings.HasSuffix(last, term.CursorShow) {
 		t.Errorf("last: %q, %v", last, err)
 	}
 }
@@ -163,7 +164,7 @@ func TestWatchWithoutColour(t *testing.T) {
 				t.Error(err)
 			}
 			out := s.out.String()
-			for _, colour := range []string{green, yellow, red} {
+			for _, colour := range []string{term.Green, term.Yellow, term.Red} {
 				if strings.Contains(out, colour) {
 					t.Errorf("coloured: %q", out)
 				}

@@ -55,15 +55,6 @@ func (a *app) readSecret(file string) (string, error) {
 	return secret, nil
 }
 
-// verifierOf is nil when cfg has no key.
-func verifierOf(cfg *config.Config) (*jwtauth.Verifier, error) {
-	keys, err := tokenKeys(cfg)
-	if err != nil || len(keys) == 0 {
-		return nil, err
-	}
-	return jwtauth.NewVerifier(keys...)
-}
-
 // checkSigned reports whether a JWT was signed with the configuration's secret.
 // Its time may be over: it still names a key of ours. One with another fault could
 // be read in two ways, and is not believed.

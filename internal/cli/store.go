@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -12,9 +11,6 @@ import (
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 )
-
-// storeWait is how long an operator's command waits for Redis.
-const storeWait = 1500 * time.Millisecond
 
 // defaultSearch is how long a search for a key by its hash may take: about ten
 // million keys.
@@ -89,15 +85,4 @@ func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
 	}
 	defer func() { _ = book.Close() }()
 	return storeError(do(book), cfg)
-}
-
-// openStore fails only for TLS files that cannot be used.
-func openStore(cfg *config.Config) (*ledger.Ledger, error) {
-	o := storeOptions(cfg)
-	o.Timeout = storeWait
-	var err error
-	if o.TLS, err = storeTLS(cfg, slog.New(slog.DiscardHandler)); err != nil {
-		return nil, err
-	}
-	return ledger.Open(o), nil
 }

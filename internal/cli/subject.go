@@ -111,8 +111,8 @@ func (a *app) resolve(ctx context.Context, s *store, book *ledger.Ledger, subjec
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	p := a.progress("searching for " + counted(len(hashes), "hash", "hashes") + " among the keys")
-	found, err := book.Hashed(ctx, hashes, p.show)
-	p.end()
+	found, err := book.Hashed(ctx, hashes, p.Show)
+	p.End()
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the search for %s did not finish within %s; give it more time with --timeout",

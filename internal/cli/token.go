@@ -14,6 +14,7 @@ import (
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -106,7 +107,7 @@ func checkWindow(window time.Duration) error {
 }
 
 func checkLabel(label string) error {
-	if utf8.RuneCountInString(label) > ledger.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, hidden) {
+	if utf8.RuneCountInString(label) > ledger.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, term.Hidden) {
 		return fmt.Errorf("%w: --label must be at most %d characters, all of them visible", errGrant, ledger.MaxLabel)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -177,7 +178,7 @@ func (o *tokenGenOptions) make(ctx context.Context, book *ledger.Ledger, key jwt
 // showIssued prints the n-th of the tokens that one command makes.
 func (a *app) showIssued(made issued, n int, output, url string) error {
 	if output == "json" {
-		return writeJSON(a.out, made)
+		return term.WriteJSON(a.out, made)
 	}
 	if n > 0 {
 		fmt.Fprintln(a.out)
@@ -201,7 +202,7 @@ curl example:
   %s
 `,
 		title, t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
-		printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, url))
+		term.Printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, url))
 	return err
 }
 
@@ -219,5 +220,5 @@ func curlLine(t issued, url string) string {
 	if method != "" && method != "GET" {
 		line += "-X " + method + " "
 	}
-	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(printable(path), "'", `'\''`))
+	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(term.Printable(path), "'", `'\''`))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -203,63 +204,63 @@ func recordJSON(e ledger.Entry) json.RawMessage {
 
 func (a *app) showInspection(i *inspection, cfg *config.Config, output string) error {
 	if output == "json" {
-		return writeJSON(a.out, i)
+		return term.WriteJSON(a.out, i)
 	}
 	s, now := a.sheet(a.out), time.Now()
-	s.row("api_key", cmp.Or(i.APIKey, "none"))
+	s.Row("api_key", cmp.Or(i.APIKey, "none"))
 	if i.KeyHash != "" {
-		s.row("key hash", i.KeyHash+" (the log's key=…)")
+		s.Row("key hash", i.KeyHash+" (the log's key=…)")
 	}
 	if i.Header != nil {
-		s.row("header", string(safeJSON(i.Header)))
-		s.row("signature", i.Signature)
-		s.title("claims")
-		s.fields(i.Claims, nil, now)
+		s.Row("header", string(term.SafeJSON(i.Header)))
+		s.Row("signature", i.Signature)
+		s.Title("claims")
+		showFields(s, i.Claims, nil, now)
 	}
 	switch {
 	case i.Record != nil:
-		s.title("record")
-		s.fields(i.Record, i.Claims, now)
-		s.row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
+		s.Title("record")
+		showFields(s, i.Record, i.Claims, now)
+		s.Row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
 		if i.entry.Problem != nil {
-			s.mark(s.paint(red, "✗"), "unusable", i.entry.Problem.Error())
-			s.row("", "→ write it anew, or revoke it")
+			s.Mark(s.Paint(term.Red, "✗"), "unusable", i.entry.Problem.Error())
+			s.Row("", "→ write it anew, or revoke it")
 		}
 	case i.away != nil:
-		s.title("record")
-		s.row("not checked", storeError(i.away, cfg).Error())
+		s.Title("record")
+		s.Row("not checked", storeError(i.away, cfg).Error())
 	case i.APIKey != "":
-		s.title("record")
-		s.row("none", "")
+		s.Title("record")
+		s.Row("none", "")
 	}
 	if u := i.Usage; u != nil {
-		s.title("usage")
+		s.Title("usage")
 		for _, line := range u.lines()[1:] {
 			name, text, _ := strings.Cut(line, ":")
-			s.row(name, strings.TrimSpace(text))
+			s.Row(name, strings.TrimSpace(text))
 		}
 	}
 	if i.broken != nil {
-		s.title("usage")
-		s.mark(s.paint(red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.broken, i.APIKey))
+		s.Title("usage")
+		s.Mark(s.Paint(term.Red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.broken, i.APIKey))
 	}
-	s.verdict(i)
-	return s.err
+	showVerdict(s, i)
+	return s.Err
 }
 
 func vanishes(ttl time.Duration, now time.Time) string {
 	if ttl < 0 {
 		return "never vanishes"
 	}
-	return "vanishes " + moment(now.Add(ttl), now)
+	return "vanishes " + term.Moment(now.Add(ttl), now)
 }
 
-// fields lists the members of an object, and marks those whose value differs in
+// showFields lists the members of an object, and marks those whose value differs in
 // another.
-func (s *sheet) fields(object, other json.RawMessage, now time.Time) {
+func showFields(s *term.Sheet, object, other json.RawMessage, now time.Time) {
 	members, err := jsonobject.Members(string(object))
 	if err != nil {
-		s.row("as it is", string(object))
+		s.Row("as it is", string(object))
 		return
 	}
 	others, _ := jsonobject.Members(string(other)) // none, if it is no object
@@ -267,10 +268,10 @@ func (s *sheet) fields(object, other json.RawMessage, now time.Time) {
 		mark := " "
 		for _, o := range others {
 			if o.Name == m.Name && !sameJSON(o.Value, m.Value) {
-				mark = s.paint(yellow, "≠")
+				mark = s.Paint(term.Yellow, "≠")
 			}
 		}
-		s.mark(mark, m.Name, readable(m, now))
+		s.Mark(mark, m.Name, readable(m, now))
 	}
 }
 
@@ -289,13 +290,13 @@ func readable(m jsonobject.Member, now time.Time) string {
 	var list []string
 	switch {
 	case (m.Name == "exp" || m.Name == "iat" || m.Name == "nbf") && json.Unmarshal(m.Value, &seconds) == nil && math.Abs(seconds) < farthest:
-		return moment(time.Unix(int64(seconds), 0), now)
+		return term.Moment(time.Unix(int64(seconds), 0), now)
 	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
 		if d, err := duration.Parse(text); err == nil && (m.Name == "window" || m.Name == "max_delay") {
 			return duration.Format(d)
 		}
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
-			return moment(t, now)
+			return term.Moment(t, now)
 		}
 		if m.Name == "label" {
 			return ledger.CutLabel(text)
@@ -304,37 +305,37 @@ func readable(m jsonobject.Member, now time.Time) string {
 	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:
 		return strings.Join(list, ", ")
 	}
-	return string(safeJSON(m.Value))
+	return string(term.SafeJSON(m.Value))
 }
 
-func (s *sheet) verdict(i *inspection) {
+func showVerdict(s *term.Sheet, i *inspection) {
 	if i.request == "" {
-		s.title("verdict on the token alone")
+		s.Title("verdict on the token alone")
 	} else {
-		s.title("verdict on " + i.request)
+		s.Title("verdict on " + i.request)
 	}
 	for _, t := range i.Verdict.Stages {
 		mark := "-"
 		if t.OK != nil {
-			mark = s.paint(red, "✗")
+			mark = s.Paint(term.Red, "✗")
 			if *t.OK {
-				mark = s.paint(green, "✓")
+				mark = s.Paint(term.Green, "✓")
 			}
 		}
-		s.mark(mark, string(t.Stage), t.Detail)
+		s.Mark(mark, string(t.Stage), t.Detail)
 	}
 	if i.Verdict.Allowed {
 		condition := ""
 		if i.Header != nil && i.Signature == "unchecked" {
 			condition = "if the signature is valid"
 		}
-		s.mark(s.paint(green, "→"), "passes", condition)
+		s.Mark(s.Paint(term.Green, "→"), "passes", condition)
 		return
 	}
 	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
 	if errors.Is(i.Verdict.Err, ledger.ErrUnavailable) {
-		s.mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
+		s.Mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
 		return
 	}
-	s.mark(s.paint(red, "→"), "refused", answer)
+	s.Mark(s.Paint(term.Red, "→"), "refused", answer)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenListOptions struct {
@@ -73,8 +74,8 @@ func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) 
 	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
 		out, now, found, broken := bufio.NewWriterSize(a.out, listBuffer), time.Now(), 0, 0
 		sheet := a.sheet(out)
-		array := &list{sheet: sheet, json: true}
-		rows := &table{sheet: sheet, header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
+		array := &term.List{Sheet: sheet, JSON: true}
+		rows := &term.Table{Sheet: sheet, Header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
 		err := book.List(ctx, func(e ledger.Entry) error {
 			if !o.wants(e, now) {
 				return nil
@@ -84,15 +85,15 @@ func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) 
 				broken++
 			}
 			if o.output == "json" {
-				return array.add(listedEntry(e), "")
+				return array.Add(listedEntry(e), "")
 			}
-			return rows.row(listedRow(e, now)...)
+			return rows.Row(listedRow(e, now)...)
 		})
 		switch {
 		case o.output != "json":
-			err = cmp.Or(err, rows.end()) // also what came before Redis failed
+			err = cmp.Or(err, rows.End()) // also what came before Redis failed
 		case err == nil:
-			err = array.end()
+			err = array.End()
 		}
 		if err == nil && found == 0 && o.output != "json" {
 			fmt.Fprintln(a.err, "tykctl: there is no such key")
@@ -173,7 +174,7 @@ func listedRow(e ledger.Entry, now time.Time) []string {
 	}
 	ends := "never"
 	if end := e.End(now); !end.IsZero() {
-		ends = relative(end.Sub(now))
+		ends = term.Relative(end.Sub(now))
 	}
 	routes := strings.Join(e.Record.Routes.Patterns(), ", ")
 	if e.Record.Label != "" {

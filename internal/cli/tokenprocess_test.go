@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -75,7 +76,7 @@ func inspectOnTerminal(t *testing.T, columns uint16, env ...string) string {
 
 func TestInspectOnATerminal(t *testing.T) {
 	out := inspectOnTerminal(t, 40)
-	if !strings.Contains(out, red+"✗"+plain+" route") || !strings.Contains(out, green+"✓"+plain+" record") {
+	if !strings.Contains(out, term.Red+"✗"+term.Plain+" route") || !strings.Contains(out, term.Green+"✓"+term.Plain+" record") {
 		t.Errorf("not painted: %q", out)
 	}
 	out = inspectOnTerminal(t, 40, "NO_COLOR=1")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenRevokeOptions struct {
@@ -120,7 +121,7 @@ func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *t
 				return err
 			}
 			if len(apiKeys) == 0 {
-				return fmt.Errorf("%w: no key has a label that contains %q", errNotValid, printable(o.label))
+				return fmt.Errorf("%w: no key has a label that contains %q", errNotValid, term.Printable(o.label))
 			}
 		}
 		who := make([]*subject, len(subjects))
@@ -172,7 +173,7 @@ func labelledKeys(ctx context.Context, book *ledger.Ledger, text string) ([]stri
 
 // revoke revokes keys and prints what became of each; of the hashes no key is known.
 func (a *app) revoke(ctx context.Context, book *ledger.Ledger, apiKeys, hashes []string, o *tokenRevokeOptions) error {
-	list := list{sheet: a.sheet(a.out), json: o.output == "json"}
+	list := term.List{Sheet: a.sheet(a.out), JSON: o.output == "json"}
 	live, done := 0, 0
 	show := func(name string, r revocation, isLive bool) error {
 		text := "not live  "
@@ -189,7 +190,7 @@ func (a *app) revoke(ctx context.Context, book *ledger.Ledger, apiKeys, hashes [
 			r.DryRun, r.Live = true, &isLive
 		}
 		done++
-		return list.add(r, text+name)
+		return list.Add(r, text+name)
 	}
 	each := func(apiKey string, isLive bool) error {
 		return show(apiKey, revocation{APIKey: apiKey, Revoked: isLive && !o.dryRun, KeyHash: ledger.KeyHash(apiKey)}, isLive)
@@ -210,7 +211,7 @@ func (a *app) revoke(ctx context.Context, book *ledger.Ledger, apiKeys, hashes [
 			return err
 		}
 	}
-	if err := list.end(); err != nil {
+	if err := list.End(); err != nil {
 		return err
 	}
 	if live == 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenUpdateOptions struct {
@@ -143,13 +144,13 @@ func (a *app) tokenUpdate(ctx context.Context, where *store, who subject, c ledg
 			return err
 		}
 		if o.output == "json" {
-			return writeJSON(a.out, updated{e.APIKey, json.RawMessage(e.Raw), ttlSeconds(e.TTL)})
+			return term.WriteJSON(a.out, updated{e.APIKey, json.RawMessage(e.Raw), ttlSeconds(e.TTL)})
 		}
 		s, now := a.sheet(a.out), time.Now()
-		s.line("Record changed.")
-		s.fields(json.RawMessage(e.Raw), nil, now)
-		s.row("stored at", e.Name+", "+vanishes(e.TTL, now))
-		return s.err
+		s.Line("Record changed.")
+		showFields(s, json.RawMessage(e.Raw), nil, now)
+		s.Row("stored at", e.Name+", "+vanishes(e.TTL, now))
+		return s.Err
 	})
 }
 

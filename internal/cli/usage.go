@@ -10,6 +10,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -80,7 +81,7 @@ func (u usageReport) line() string {
 }
 
 // printUsages is a table of several keys, or a line for each where it has no room.
-func printUsages(s *sheet, usages []usageReport, withRate bool) error {
+func printUsages(s *term.Sheet, usages []usageReport, withRate bool) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	row := func(rate, label string, columns ...any) {
@@ -88,7 +89,7 @@ func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 		if withRate {
 			line += "\t" + rate
 		}
-		fmt.Fprintln(table, line+"\t"+printable(label))
+		fmt.Fprintln(table, line+"\t"+term.Printable(label))
 	}
 	row("RATE", "LABEL", "API_KEY", "KEY_HASH", "USED", "LIMIT", "LEFT", "RESETS", "REFUSED")
 	for _, u := range usages {
@@ -100,17 +101,17 @@ func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
 	// The label is the last column, and may be cut.
 	needed := strings.Index(lines[0], "  LABEL")
-	if s.width == 0 || needed <= s.width {
+	if s.Width == 0 || needed <= s.Width {
 		for _, line := range lines {
 			line = strings.TrimRight(line, " ")
-			if s.width > 0 {
-				line = cut(line, s.width)
+			if s.Width > 0 {
+				line = term.Cut(line, s.Width)
 			}
-			s.line(line)
+			s.Line(line)
 		}
-		return s.err
+		return s.Err
 	}
-	list := list{sheet: s}
+	list := term.List{Sheet: s}
 	for _, u := range usages {
 		line := u.APIKey + "  " + u.KeyHash + "  " + u.line()
 		if withRate {
@@ -119,7 +120,7 @@ func printUsages(s *sheet, usages []usageReport, withRate bool) error {
 		if u.Label != "" {
 			line += "  # " + u.Label
 		}
-		if err := list.add(u, line); err != nil {
+		if err := list.Add(u, line); err != nil {
 			return err
 		}
 	}

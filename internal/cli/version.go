@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // version may be set by the linker; without it the build's own record is used.
@@ -36,7 +38,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 				return usage(cmd, err)
 			}
 			if output == "json" {
-				return writeJSON(a.out, thisBuild())
+				return term.WriteJSON(a.out, thisBuild())
 			}
 			_, err := fmt.Fprintf(a.out, "tykctl %s\n", buildVersion())
 			return err

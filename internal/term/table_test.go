@@ -1,4 +1,4 @@
-package cli
+package term
 
 import (
 	"errors"
@@ -10,20 +10,20 @@ import (
 
 func TestTable(t *testing.T) {
 	var b strings.Builder
-	table := &table{sheet: &sheet{w: &b}, header: []string{"NAME", "N", "TEXT"}}
-	if err := table.row("a", "1000000", "some text"); err != nil {
+	table := &Table{Sheet: &Sheet{To: &b}, Header: []string{"NAME", "N", "TEXT"}}
+	if err := table.Row("a", "1000000", "some text"); err != nil {
 		t.Fatal(err)
 	}
-	_ = table.row("bcdefg", "unusable: because of \x1b[31mthis")
+	_ = table.Row("bcdefg", "unusable: because of \x1b[31mthis")
 	if b.Len() > 0 {
 		t.Error("printed before the widths are known")
 	}
 	for i := range 2 * tableSample {
-		_ = table.row("row", fmt.Sprint(i), "")
+		_ = table.Row("row", fmt.Sprint(i), "")
 	}
-	_ = table.row("a long name, late", "5", "moves itself only")
-	_ = table.row("z", "6", "text")
-	if err := errors.Join(table.end(), table.end()); err != nil {
+	_ = table.Row("a long name, late", "5", "moves itself only")
+	_ = table.Row("z", "6", "text")
+	if err := errors.Join(table.End(), table.End()); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(b.String(), "\n")
@@ -46,9 +46,9 @@ func TestTableOnATerminal(t *testing.T) {
 		24: "NAME        N  TEXT\nsome name   1  one two\n  three four five six\n  seven\n",
 	} {
 		var b strings.Builder
-		table := &table{sheet: &sheet{w: &b, width: width}, header: []string{"NAME", "N", "TEXT"}}
-		_ = table.row("some name ", "1", "one two three four five six seven")
-		if err := table.end(); err != nil || b.String() != want {
+		table := &Table{Sheet: &Sheet{To: &b, Width: width}, Header: []string{"NAME", "N", "TEXT"}}
+		_ = table.Row("some name ", "1", "one two three four five six seven")
+		if err := table.End(); err != nil || b.String() != want {
 			t.Errorf("%d columns:\n%s\nwant\n%s(%v)", width, b.String(), want, err)
 		}
 	}
@@ -57,18 +57,18 @@ func TestTableOnATerminal(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var b strings.Builder
 	now := time.Unix(0, 0)
-	p := &progress{to: &b, what: "searching", now: func() time.Time { return now }, next: now.Add(progressAfter)}
-	p.show(1)
-	p.end()
+	p := &Progress{to: &b, what: "searching", now: func() time.Time { return now }, next: now.Add(progressAfter)}
+	p.Show(1)
+	p.End()
 	if b.Len() > 0 {
 		t.Errorf("quick work shows %q", b.String())
 	}
 	now = now.Add(progressAfter)
-	p.show(1000)
-	p.show(2000) // too soon
+	p.Show(1000)
+	p.Show(2000) // too soon
 	now = now.Add(progressEach)
-	p.show(3000)
-	p.end()
+	p.Show(3000)
+	p.End()
 	if want := "\rsearching: 1000 so far\x1b[K\rsearching: 3000 so far\x1b[K\r\x1b[K"; b.String() != want {
 		t.Errorf("%q, want %q", b.String(), want)
 	}

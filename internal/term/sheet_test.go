@@ -1,4 +1,4 @@
-package cli
+package term
 
 import (
 	"encoding/json"
@@ -33,10 +33,10 @@ func TestFold(t *testing.T) {
 // A terminal of 40 columns, of which none may be passed.
 func TestSheetOnANarrowTerminal(t *testing.T) {
 	var b strings.Builder
-	s := &sheet{w: &b, width: 40}
-	s.title("claims")
-	s.row("allowed_routes", "/api/v1/test, /api/v1/test2, GET /users/*")
-	s.mark("✗", "route", "GET /x is not among /api/v1/test, /api/v1/test2")
+	s := &Sheet{To: &b, Width: 40}
+	s.Title("claims")
+	s.Row("allowed_routes", "/api/v1/test, /api/v1/test2, GET /users/*")
+	s.Mark("✗", "route", "GET /x is not among /api/v1/test, /api/v1/test2")
 	for line := range strings.Lines(b.String()) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 40 {
 			t.Errorf("%d columns: %s", n, line)
@@ -50,34 +50,19 @@ func TestSheetOnANarrowTerminal(t *testing.T) {
 // On one that has no room beside a name, texts stand beneath.
 func TestSheetOnATerminalNarrowerThanThat(t *testing.T) {
 	var b strings.Builder
-	s := &sheet{w: &b, width: 25}
-	s.mark("✗", "route", "GET /x is not among /api/v1/test")
-	s.row("signature", "")
+	s := &Sheet{To: &b, Width: 25}
+	s.Mark("✗", "route", "GET /x is not among /api/v1/test")
+	s.Row("signature", "")
 	if want := "✗ route\n    GET /x is not among\n    /api/v1/test\n  signature\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
 
-// A table that is wider than the terminal is a list of lines.
-func TestUsagesOnANarrowTerminal(t *testing.T) {
-	usages := []usageReport{{APIKey: "an-api-key-of-tests", KeyHash: "17a15a23a425", Label: "ACME, billing", Limit: 10, Used: 7, Remaining: 3, ResetsIn: 30}}
-	for width, want := range map[int]string{
-		0:  "API_KEY              KEY_HASH      USED  LIMIT  LEFT  RESETS  REFUSED  LABEL\nan-api-key-of-tests  17a15a23a425  7     10     3     30s     0        ACME, billing\n",
-		80: "API_KEY              KEY_HASH      USED  LIMIT  LEFT  RESETS  REFUSED  LABEL\nan-api-key-of-tests  17a15a23a425  7     10     3     30s     0        ACME, bi…\n",
-		40: "an-api-key-of-tests  17a15a23a425\n  used 7 of 10, 3 left, resets in 30s,\n  refused 0  # ACME, billing\n",
-	} {
-		var b strings.Builder
-		if err := printUsages(&sheet{w: &b, width: width}, usages, false); err != nil || b.String() != want {
-			t.Errorf("%d columns: %q, want %q (%v)", width, b.String(), want, err)
-		}
-	}
-}
-
 func TestSheetPaintsOnlyWhereAsked(t *testing.T) {
 	for _, colour := range []bool{true, false} {
-		s := &sheet{colour: colour}
-		if got := strings.Contains(s.paint(red, "✗"), "\x1b"); got != colour {
-			t.Errorf("colour %t: %q", colour, s.paint(red, "✗"))
+		s := &Sheet{Colour: colour}
+		if got := strings.Contains(s.Paint(Red, "✗"), "\x1b"); got != colour {
+			t.Errorf("colour %t: %q", colour, s.Paint(Red, "✗"))
 		}
 	}
 }
@@ -93,7 +78,7 @@ func TestSafeJSON(t *testing.T) {
 		`"é 日本 😀"`:         `"é 日本 😀"`,
 		`{`:                `null`,
 	} {
-		got := string(safeJSON([]byte(text)))
+		got := string(SafeJSON([]byte(text)))
 		if got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}

@@ -1,12 +1,9 @@
-package cli
+package term
 
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // What keeps a line of progress from flickering.
@@ -15,9 +12,9 @@ const (
 	progressEach  = 100 * time.Millisecond
 )
 
-// progress is a line on a terminal that says how far a long search has come. It
+// Progress is a line on a terminal that says how far a long search has come. It
 // is written over, and erased at the end. Work that is quick shows none.
-type progress struct {
+type Progress struct {
 	to   io.Writer // nil shows nothing
 	what string
 	now  func() time.Time
@@ -25,17 +22,13 @@ type progress struct {
 	some bool // is shown
 }
 
-// progress is one on stderr, if that is a terminal.
-func (a *app) progress(what string) *progress {
-	p := &progress{what: what, now: time.Now, next: time.Now().Add(progressAfter)}
-	if f, ok := a.err.(*os.File); ok && a.getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
-		p.to = f
-	}
-	return p
+// NewProgress is a line on a terminal; nil shows nothing.
+func NewProgress(terminal io.Writer, what string) *Progress {
+	return &Progress{to: terminal, what: what, now: time.Now, next: time.Now().Add(progressAfter)}
 }
 
-// show takes in how many keys were looked at.
-func (p *progress) show(n int) {
+// Show takes in how many keys were looked at.
+func (p *Progress) Show(n int) {
 	now := p.now()
 	if p.to == nil || now.Before(p.next) {
 		return
@@ -44,7 +37,7 @@ func (p *progress) show(n int) {
 	fmt.Fprintf(p.to, "\r%s: %d so far"+eraseRight, p.what, n)
 }
 
-func (p *progress) end() {
+func (p *Progress) End() {
 	if p.some {
 		fmt.Fprint(p.to, "\r"+eraseRight)
 	}

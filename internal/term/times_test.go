@@ -1,4 +1,4 @@
-package cli
+package term
 
 import (
 	"testing"
@@ -27,7 +27,7 @@ func TestRelative(t *testing.T) {
 		{400 * day, "in 400 d"},
 		{-1 << 63, "106752 d ago"},
 	} {
-		if got := relative(tt.d); got != tt.want {
+		if got := Relative(tt.d); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
 		}
 	}
@@ -36,7 +36,7 @@ func TestRelative(t *testing.T) {
 func TestMomentIsLocal(t *testing.T) {
 	now := time.Date(2026, 11, 24, 22, 0, 0, 0, time.UTC)
 	want := now.Local().Add(3*time.Hour).Format("2006-01-02 15:04:05 -0700") + " (in 3 h)"
-	if got := moment(now.Add(3*time.Hour), now); got != want {
+	if got := Moment(now.Add(3*time.Hour), now); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package term
 
 import (
 	"bytes"
@@ -10,48 +10,47 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/tykctl/tykctl/internal/ledger"
 )
 
 // notes is a view that writes down what it is told.
 type notes struct{ told []string }
 
-func (n *notes) show(u usageReport) error {
-	n.told = append(n.told, fmt.Sprint("used ", u.Used))
+func (n *notes) Show(used int) error {
+	n.told = append(n.told, fmt.Sprint("saw ", used))
 	return nil
 }
-func (n *notes) away(error) { n.told = append(n.told, "away") }
-func (n *notes) resize()    { n.told = append(n.told, "resize") }
-func (n *notes) end()       { n.told = append(n.told, "end") }
+func (n *notes) Away(error) { n.told = append(n.told, "away") }
+func (n *notes) Resize()    { n.told = append(n.told, "resize") }
+func (n *notes) End()       { n.told = append(n.told, "end") }
 
 func TestWatch(t *testing.T) {
-	away := fmt.Errorf("%w (timeout)", ledger.ErrUnavailable)
+	unavailable, unknown := errors.New("unavailable"), errors.New("unknown")
+	away := fmt.Errorf("%w (timeout)", unavailable)
 	for name, tt := range map[string]struct {
 		looks []any // what each look sees: a number used, or an error
 		want  string
 		err   error
 	}{
-		"each tick":                    {[]any{1, 2, 3}, "used 1, used 2, used 3, end", nil},
-		"Redis goes and comes back":    {[]any{1, away, away, 2}, "used 1, away, away, used 2, end", nil},
-		"Redis is away from the start": {[]any{away}, "end", ledger.ErrUnavailable},
-		"no such key":                  {[]any{ledger.ErrUnknown}, "end", ledger.ErrUnknown},
-		"revoked while watched":        {[]any{1, ledger.ErrUnknown}, "used 1, end", ledger.ErrUnknown},
+		"each tick":                 {[]any{1, 2, 3}, "saw 1, saw 2, saw 3, end", nil},
+		"Redis goes and comes back": {[]any{1, away, away, 2}, "saw 1, away, away, saw 2, end", nil},
+		"away from the start":       {[]any{away}, "end", unavailable},
+		"no such key":               {[]any{unknown}, "end", unknown},
+		"revoked while watched":     {[]any{1, unknown}, "saw 1, end", unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				tick, n, v := make(chan time.Time), 0, &notes{}
-				w := watcher[usageReport]{view: v, tick: tick, look: func(context.Context) (usageReport, error) {
+				w := Watcher[int]{View: v, Tick: tick, Passing: func(err error) bool { return errors.Is(err, unavailable) }, Look: func(context.Context) (int, error) {
 					saw := tt.looks[n]
 					n++
 					if err, failed := saw.(error); failed {
-						return usageReport{}, err
+						return 0, err
 					}
-					return usageReport{Used: int64(saw.(int))}, nil
+					return saw.(int), nil
 				}}
 				done := make(chan error, 1)
-				go func() { done <- w.run(ctx) }()
+				go func() { done <- w.Run(ctx) }()
 				for range tt.looks[1:] {
 					synctest.Wait()
 					tick <- time.Now()
@@ -75,13 +74,13 @@ func TestWatchIsNotHeldUp(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		tick, resized, hang, looks := make(chan time.Time), make(chan os.Signal), make(chan struct{}), 0
 		v := &notes{}
-		w := watcher[usageReport]{view: v, tick: tick, resized: resized, look: func(context.Context) (usageReport, error) {
+		w := Watcher[int]{View: v, Tick: tick, Resized: resized, Look: func(context.Context) (int, error) {
 			looks++
 			<-hang
-			return usageReport{}, nil
+			return 0, nil
 		}}
 		done := make(chan error, 1)
-		go func() { done <- w.run(ctx) }()
+		go func() { done <- w.Run(ctx) }()
 		synctest.Wait()
 		tick <- time.Now()
 		resized <- os.Interrupt
@@ -99,12 +98,12 @@ func TestWatchIsNotHeldUp(t *testing.T) {
 
 func TestListing(t *testing.T) {
 	var errs bytes.Buffer
-	l := &listing[usageReport]{err: &errs, print: func(usageReport) error { return nil }}
+	l := &Listing[int]{Err: &errs, Print: func(int) error { return nil }}
 	away := errors.New("redis is unavailable")
-	l.away(away)
-	l.away(away)
-	_ = l.show(usageReport{})
-	l.away(away)
+	l.Away(away)
+	l.Away(away)
+	_ = l.Show(0)
+	l.Away(away)
 	if want := strings.Repeat("tykctl: redis is unavailable; trying again\n", 2); errs.String() != want {
 		t.Errorf("%q, want %q", errs.String(), want)
 	}

@@ -1,4 +1,4 @@
-package cli
+package term
 
 import (
 	"fmt"
@@ -9,13 +9,13 @@ import (
 
 const day = duration.Day
 
-// moment shows a time as people here read it: 2026-11-24 23:00:00 +0100 (in 3 h).
-func moment(t, now time.Time) string {
-	return fmt.Sprintf("%s (%s)", t.Local().Format("2006-01-02 15:04:05 -0700"), relative(t.Sub(now)))
+// Moment shows a time as people here read it: 2026-11-24 23:00:00 +0100 (in 3 h).
+func Moment(t, now time.Time) string {
+	return fmt.Sprintf("%s (%s)", t.Local().Format("2006-01-02 15:04:05 -0700"), Relative(t.Sub(now)))
 }
 
-// relative says roughly how far off a time is: the exact time stands beside it.
-func relative(d time.Duration) string {
+// Relative says roughly how far off a time is: the exact time stands beside it.
+func Relative(d time.Duration) string {
 	switch text := span(d.Abs()); {
 	case text == "0 s":
 		return "now"
