@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/term"
@@ -48,7 +49,7 @@ func fail(check, detail, advice string) finding {
 	return finding{check, failure, detail, advice}
 }
 
-func (a *app) doctorCommand() *cobra.Command {
+func (a *Program) doctorCommand() *cobra.Command {
 	s := &store{}
 	var output string
 	cmd := &cobra.Command{
@@ -73,7 +74,7 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
 					OK     bool      `json:"ok"`
 					Checks []finding `json:"checks"`
 				}{err == nil, findings}
-				return errors.Join(term.WriteJSON(a.out, report), err)
+				return errors.Join(term.WriteJSON(a.Out, report), err)
 			}
 			return errors.Join(a.printFindings(findings), err)
 		},
@@ -85,12 +86,12 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
 
 // examine runs all checks. The error says that some failed, or that Redis did not
 // answer.
-func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
+func (a *Program) examine(ctx context.Context, s *store) ([]finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
-	cfg, wrong := a.load(s.overrides(), serveRequires...)
+	cfg, wrong := a.load(s.overrides(), app.Required...)
 	if wrong == nil {
-		wrong = checkFiles(cfg)
+		wrong = app.CheckFiles(cfg)
 	}
 	findings := []finding{judgeConfig(cfg, wrong)}
 	if cfg == nil {
@@ -103,7 +104,7 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 		all.Go(func() { redis, away = examineRedis(ctx, cfg) })
 		all.Go(func() { backend = examineBackend(ctx, cfg) })
 		all.Wait()
-		findings = slices.Concat(findings, judgeSecrets(cfg), judgeCertificate(cfg.Server.TLS, a.now()), redis, backend)
+		findings = slices.Concat(findings, judgeSecrets(cfg), judgeCertificate(cfg.Server.TLS, a.Now()), redis, backend)
 	}
 	findings = slices.Concat(findings, judgeFiles(openFiles()))
 	failed := 0
@@ -123,7 +124,7 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 
 // examineRedis asks Redis. The error is that of a Redis that does not answer.
 func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	book, err := openStore(cfg)
+	book, err := app.OpenStore(cfg)
 	if err != nil {
 		return nil, nil // a fault of the configuration, which is reported
 	}
@@ -143,7 +144,7 @@ func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
 // examineBackend connects to the backend, and asks it for nothing.
 func examineBackend(ctx context.Context, cfg *config.Config) []finding {
 	target := cfg.Application.TargetHost
-	secure, err := backendTLS(cfg, slog.New(slog.DiscardHandler))
+	secure, err := app.BackendTLS(cfg, slog.New(slog.DiscardHandler))
 	if target == nil || err != nil {
 		return nil // a fault of the configuration, which is reported
 	}
@@ -164,8 +165,8 @@ func examineBackend(ctx context.Context, cfg *config.Config) []finding {
 	return []finding{ok("backend", target.String()+" accepts connections")}
 }
 
-func (a *app) printFindings(findings []finding) error {
-	s := a.sheet(a.out)
+func (a *Program) printFindings(findings []finding) error {
+	s := a.sheet(a.Out)
 	marks := map[outcome]string{fine: s.Paint(term.Green, "✓"), warning: s.Paint(term.Yellow, "!"), failure: s.Paint(term.Red, "✗")}
 	for _, f := range findings {
 		first, more, _ := strings.Cut(f.Detail, "\n")

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
 // TestFrames draws what a watch shows; the files hold it line by line, colours
 // written as they are sent.
 func TestFrames(t *testing.T) {
-	some := usageReport{APIKey: "KlL1cH2sQpuaxBvV2w9Tjg", Algorithm: "fixed_window", Limit: 10, Window: 60, Used: 7, Remaining: 3, ResetsIn: 42, Refused: 0}
+	some := desk.Standing{APIKey: "KlL1cH2sQpuaxBvV2w9Tjg", Algorithm: "fixed_window", Limit: 10, Window: 60, Used: 7, Remaining: 3, ResetsIn: 42, Refused: 0}
 	none, spent, lowered, closed, hardly, almost := some, some, some, some, some, some
 	none.Used, none.Remaining = 0, 10
 	spent.Used, spent.Remaining, spent.Refused = 10, 0, 123
@@ -85,7 +86,7 @@ func golden(t *testing.T, path, got string) {
 func TestDrawingWritesInPlace(t *testing.T) {
 	var out strings.Builder
 	width := 80
-	d := &term.Drawing[usageReport]{Out: &out, Size: func() (int, int) { return width, 24 }, Draw: drawUsage}
+	d := &term.Drawing[desk.Standing]{Out: &out, Size: func() (int, int) { return width, 24 }, Draw: drawUsage}
 	written := func() string { s := out.String(); out.Reset(); return s }
 
 	d.Resize()
@@ -93,12 +94,12 @@ func TestDrawingWritesInPlace(t *testing.T) {
 	if s := written(); s != "" {
 		t.Errorf("before there is anything to show: %q", s)
 	}
-	_ = d.Show(usageReport{})
+	_ = d.Show(desk.Standing{})
 	first := written()
 	if !strings.HasPrefix(first, term.CursorHide+"\rapi_key:") || !strings.HasSuffix(first, "\r\x1b[8A") || strings.Count(first, "\n") != 8 {
 		t.Errorf("first: %q", first)
 	}
-	_ = d.Show(usageReport{})
+	_ = d.Show(desk.Standing{})
 	if s := written(); s != strings.TrimPrefix(first, term.CursorHide) {
 		t.Errorf("again: %q", s)
 	}

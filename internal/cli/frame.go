@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
 // frame is what a drawing of one key shows.
 type frame struct {
-	usage   usageReport
+	usage   desk.Standing
 	trouble string // why the usage is an old one; "" when it is not
 }
 
@@ -21,24 +22,24 @@ const longestBar = 50
 // written to. What does not fit is cut off. The frame's height depends on the
 // terminal's alone.
 func (f frame) draw(width, height int, colour bool) []string {
-	figures := f.usage.lines()
-	lines := append([]string{figures[0], f.usage.bar(min(width-1, longestBar+len(" 100%")))}, figures[1:]...)
+	figures := usageLines(f.usage)
+	lines := append([]string{figures[0], usageBar(f.usage, min(width-1, longestBar+len(" 100%")))}, figures[1:]...)
 	lines = append(lines, term.Printable(f.status()))
 	lines = lines[:max(min(len(lines), height-1), 1)]
 	for i, line := range lines {
 		lines[i] = term.Cut(line, max(width-1, 1))
 	}
 	if colour && len(lines) > 1 {
-		lines[1] = f.usage.colour() + lines[1] + term.Plain
+		lines[1] = usageColour(f.usage) + lines[1] + term.Plain
 	}
 	return lines
 }
 
 func (f frame) status() string { return term.StatusLine(f.trouble) }
 
-// bar shows how much is used, in width columns with the percentage. It is full
+// usageBar shows how much is used, in width columns with the percentage. It is full
 // only when nothing is left, and empty only when nothing is used.
-func (u usageReport) bar(width int) string {
+func usageBar(u desk.Standing, width int) string {
 	cells := max(width-len(" 100%"), 1)
 	filled, percent := cells, int64(100)
 	if u.Remaining > 0 {
@@ -53,8 +54,8 @@ func (u usageReport) bar(width int) string {
 	return strings.Repeat("█", filled) + strings.Repeat("░", cells-filled) + fmt.Sprintf(" %3d%%", percent)
 }
 
-// colour is that of the bar: red when nothing is left, yellow from three quarters.
-func (u usageReport) colour() string {
+// usageColour is that of the bar: red when nothing is left, yellow from three quarters.
+func usageColour(u desk.Standing) string {
 	switch {
 	case u.Remaining == 0:
 		return term.Red

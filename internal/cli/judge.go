@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/term"
@@ -48,16 +49,16 @@ func judgeSecrets(cfg *config.Config) []finding {
 	const advice = "make one with 'tykctl secret' and set application.token.jwt_secret; tokens must then be made anew"
 	switch secret := cfg.Application.Token.JWTSecret.Reveal(); {
 	case secret == "": // if nothing else is there, it is a fault of the configuration, which is reported
-	case publicSecret(cfg):
+	case app.PublicSecret(cfg):
 		found = append(found, fail("secret", "it is the published example: anyone can make tokens, so serve listens on loopback only", advice))
 	default:
 		found = append(found, judgeSecret("", secret, ", set by "+cfg.SetBy("application.token.jwt_secret"), advice))
 	}
 	for _, key := range cfg.Application.Token.Keys {
 		name := fmt.Sprintf("key %q: ", key.ID)
-		switch text, err := keyText(key); {
+		switch text, err := app.KeyText(key); {
 		case err != nil: // likewise reported
-		case isSecret(key):
+		case app.IsSecret(key):
 			found = append(found, judgeSecret(name, string(text), "",
 				"make one with 'tykctl secret', add it to application.token.keys, and give this one a retire_at"))
 		default:

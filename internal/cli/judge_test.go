@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/certtest"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/redistest"
 )
 
 func TestJudgements(t *testing.T) {
@@ -60,7 +62,7 @@ func TestJudgements(t *testing.T) {
 }
 
 func TestCertificateIsJudged(t *testing.T) {
-	cert, key := certificate(t) // from an hour ago to in an hour
+	cert, key := certtest.SelfSigned(t) // from an hour ago to in an hour
 	files := config.TLS{Cert: cert, Key: key}
 	for after, want := range map[time.Duration]struct {
 		outcome
@@ -81,13 +83,13 @@ func TestCertificateIsJudged(t *testing.T) {
 	}
 
 	var out bytes.Buffer
-	a := &app{out: &out, err: io.Discard, now: time.Now}
+	a := &Program{Out: &out, Err: io.Discard, Now: time.Now}
 	file := filepath.Join(t.TempDir(), "config.json")
-	text := `{"server": {"tls": {"cert": "` + cert + `", "key": "` + key + `"}}, "redis": {"addr": "` + closedPort(t) + `"}}`
+	text := `{"server": {"tls": {"cert": "` + cert + `", "key": "` + key + `"}}, "redis": {"addr": "` + redistest.Nowhere(t) + `"}}`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if a.run(t.Context(), []string{"doctor", "--config", file}); !strings.Contains(out.String(), "✓ certificate     "+cert) {
+	if a.Run(t.Context(), []string{"doctor", "--config", file}); !strings.Contains(out.String(), "✓ certificate     "+cert) {
 		t.Errorf("doctor says %s", out.String())
 	}
 }

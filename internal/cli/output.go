@@ -35,8 +35,8 @@ func (o *output) Write(p []byte) (int, error) {
 func (o *output) readerLeft() bool { return errors.Is(o.failed, syscall.EPIPE) }
 
 // screen is stdout, if it is a terminal that can draw.
-func (a *app) screen() (term.Screen, bool) {
-	to := a.out
+func (a *Program) screen() (term.Screen, bool) {
+	to := a.Out
 	if o, ok := to.(*output); ok {
 		to = o.to
 	}
@@ -48,7 +48,7 @@ func (a *app) screen() (term.Screen, bool) {
 }
 
 // screenOf is a file's terminal, if it is one that can draw.
-func (a *app) screenOf(f *os.File) (term.Screen, bool) {
+func (a *Program) screenOf(f *os.File) (term.Screen, bool) {
 	if a.getenv("TERM") == "dumb" || !term.IsTerminal(f) {
 		return term.Screen{}, false
 	}
@@ -57,13 +57,13 @@ func (a *app) screenOf(f *os.File) (term.Screen, bool) {
 
 // colour reports whether stdout is to be coloured: on a terminal, unless
 // NO_COLOR says otherwise (https://no-color.org).
-func (a *app) colour() bool {
+func (a *Program) colour() bool {
 	_, ok := a.screen()
 	return ok && a.getenv("NO_COLOR") == ""
 }
 
 // sheet is one that is written to w and shown on stdout.
-func (a *app) sheet(w io.Writer) *term.Sheet {
+func (a *Program) sheet(w io.Writer) *term.Sheet {
 	s := &term.Sheet{To: w, Colour: a.colour()}
 	if screen, ok := a.screen(); ok {
 		s.Width, _ = screen.Size()
@@ -72,8 +72,8 @@ func (a *app) sheet(w io.Writer) *term.Sheet {
 }
 
 // progress is a line on stderr, if that is a terminal.
-func (a *app) progress(what string) *term.Progress {
-	if f, ok := a.err.(*os.File); ok {
+func (a *Program) progress(what string) *term.Progress {
+	if f, ok := a.Err.(*os.File); ok {
 		if _, ok = a.screenOf(f); ok {
 			return term.NewProgress(f, what)
 		}
@@ -81,8 +81,8 @@ func (a *app) progress(what string) *term.Progress {
 	return term.NewProgress(nil, what)
 }
 
-func (a *app) getenv(name string) string {
-	environ := a.environ()
+func (a *Program) getenv(name string) string {
+	environ := a.Environ()
 	i := slices.IndexFunc(environ, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 	if i < 0 {
 		return ""

@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/telemetry"
 )
 
-func (a *app) serveCommand() *cobra.Command {
+func (a *Program) serveCommand() *cobra.Command {
 	var dev bool
 	var target string
 	cmd := &cobra.Command{
@@ -31,8 +32,8 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			a.err, a.ignored = telemetry.NewQueue(a.err), outliveSignals()
-			tuneCollector(a.getenv, os.DirFS("/"))
+			a.Err, a.ignored = telemetry.NewQueue(a.Err), outliveSignals()
+			app.TuneCollector(a.getenv, os.DirFS("/"))
 			if dev {
 				return a.serveDev(ctx, target)
 			}
@@ -40,7 +41,7 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 			if target != "" {
 				flags["application.target_host"] = target
 			}
-			cfg, err := a.load(flags, serveRequires...)
+			cfg, err := a.load(flags, app.Required...)
 			if err != nil {
 				return err
 			}
@@ -53,21 +54,21 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, cfg *config.Config) error {
+func (a *Program) serve(ctx context.Context, cfg *config.Config) error {
 	in, err := a.open(cfg)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	in.logger.Info("tykctl serves", "addr", in.server.Addr().String(), "target", cfg.Application.TargetHost.String(),
-		"metrics", in.server.MetricsAddr().String(), "version", in.version)
-	return in.run(ctx)
+	defer in.Close()
+	in.Logger.Info("tykctl serves", "addr", in.Server.Addr().String(), "target", cfg.Application.TargetHost.String(),
+		"metrics", in.Server.MetricsAddr().String(), "version", in.Version)
+	return in.Run(ctx)
 }
 
 // open wires a gateway that logs to stderr.
-func (a *app) open(cfg *config.Config) (*installation, error) {
+func (a *Program) open(cfg *config.Config) (*app.Installation, error) {
 	version, goVersion := programVersion()
-	return open(cfg, wiring{
-		Log: a.err, Now: a.now, Ignored: a.ignored, Remarks: &a.remarks, Version: version, GoVersion: goVersion,
+	return app.Open(cfg, app.Options{
+		Log: a.Err, Now: a.Now, Ignored: a.ignored, Remarks: &a.remarks, Version: version, GoVersion: goVersion,
 	})
 }

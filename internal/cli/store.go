@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
@@ -56,7 +57,7 @@ func (s *store) overrides() map[string]string {
 }
 
 // withKeys has do work on the keys in Redis.
-func (a *app) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+func (a *Program) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
 	cfg, err := a.load(s.overrides())
 	if err != nil {
 		return err
@@ -69,7 +70,7 @@ func (a *app) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) 
 const walkGC = 400
 
 // withAllKeys is withKeys for work that goes through all of them.
-func (a *app) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+func (a *Program) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
 	if a.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(walkGC))
 	}
@@ -79,7 +80,7 @@ func (a *app) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) erro
 // withStore has do work on cfg's keys, and says in a fault of Redis where it was
 // sought.
 func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
-	book, err := openStore(cfg)
+	book, err := app.OpenStore(cfg)
 	if err != nil {
 		return err
 	}

@@ -13,14 +13,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/gateway"
-	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/term"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 type tokenInspectOptions struct {
@@ -30,7 +29,7 @@ type tokenInspectOptions struct {
 	output       string
 }
 
-func (a *app) tokenInspectCommand(where *store) *cobra.Command {
+func (a *Program) tokenInspectCommand(where *store) *cobra.Command {
 	o := &tokenInspectOptions{}
 	cmd := &cobra.Command{
 		Use:   "inspect {api_key | jwt | hash | -}",
@@ -90,33 +89,16 @@ func (o *tokenInspectOptions) checkRequest() error {
 	return nil
 }
 
-// inspection is what was found out. Its JSON form is fixed for scripts.
-type inspection struct {
-	APIKey    string          `json:"api_key"`
-	Header    json.RawMessage `json:"header"`
-	Claims    json.RawMessage `json:"claims"`
-	Signature string          `json:"signature"`
-	Record    json.RawMessage `json:"record"`
-	Usage     *usageReport    `json:"usage"`
-	Verdict   gateway.Verdict `json:"verdict"`
-	KeyHash   string          `json:"key_hash,omitempty"` // of the api_key, as in the log
-
-	entry   ledger.Entry
-	broken  error // why there is no usage, if what is counted is the reason
-	away    error // why there is no entry, if Redis is the reason
-	request string
-}
-
-func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {
+func (a *Program) tokenInspect(ctx context.Context, where *store, s desk.Subject, o *tokenInspectOptions) error {
 	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
 	}
-	verifier, err := verifierOf(cfg)
+	verifier, err := app.VerifierOf(cfg)
 	if err != nil {
 		return err
 	}
-	book, err := openStore(cfg)
+	book, err := app.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
@@ -124,89 +106,23 @@ func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *toke
 	if err := a.resolveOne(ctx, where, book, &s); err != nil {
 		return storeError(err, cfg)
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
+	ctx, cancel := context.WithTimeout(ctx, app.StoreWait) // for all that is asked together
 	defer cancel()
-
-	i := inspection{APIKey: s.apiKey, Header: s.header, Claims: s.claims, Signature: signatureOf(verifier, s.jwt)}
-	if s.apiKey != "" {
-		i.KeyHash = ledger.KeyHash(s.apiKey)
+	i, err := desk.Inspect(ctx, book, verifier, s, desk.Request{Method: o.method, Path: o.path}, time.Now)
+	if err != nil {
+		return storeError(err, cfg)
 	}
-	i.lookUp(ctx, book)
-	if i.away != nil && s.jwt == "" {
-		return storeError(i.away, cfg)
-	}
-	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: book, Now: time.Now}
-	i.Verdict = gw.Explain(ctx, gateway.Question{JWT: s.jwt, APIKey: s.apiKey, Method: o.method, Path: o.path})
-	if o.path != "" {
-		i.request = cmp.Or(o.method, "GET") + " " + o.path
-	}
-	if err := a.showInspection(&i, cfg, o.output); err != nil {
+	if err := a.showInspection(i, cfg, o.output); err != nil {
 		return err
 	}
-	switch v := i.Verdict; {
-	case errors.Is(v.Err, ledger.ErrUnavailable):
-		return storeError(v.Err, cfg)
-	case !v.Allowed:
-		return fmt.Errorf("%w: a request would get %d %s", errNotValid, v.Status, v.Code)
-	}
-	return nil
+	return storeError(i.Outcome(), cfg)
 }
 
-// signatureOf says whether a JWT was signed by the verifier's key, whatever else
-// is wrong with it.
-func signatureOf(v *jwtauth.Verifier, jwt string) string {
-	if v == nil || jwt == "" {
-		return "unchecked"
-	}
-	_, err := v.Verify(jwt, time.Now())
-	if err == nil || errors.Is(err, jwtauth.ErrExpired) || errors.Is(err, jwtauth.ErrClaims) {
-		return "valid"
-	}
-	return "invalid"
-}
-
-// lookUp finds the key's record and its usage, as far as Redis tells.
-func (i *inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
-	if i.APIKey == "" {
-		return
-	}
-	e, err := book.Lookup(ctx, i.APIKey)
-	if errors.Is(err, ledger.ErrUnavailable) {
-		i.away = err
-	}
-	if err != nil {
-		return
-	}
-	i.entry, i.Record = e, recordJSON(e)
-	if e.Record == nil {
-		return
-	}
-	if u, err := book.Usage(ctx, i.APIKey, e.Record.Limit); err == nil {
-		i.Usage = new(reportUsage(i.APIKey, u))
-	} else if errors.Is(err, ledger.ErrUnavailable) {
-		i.away = err
-	} else {
-		i.broken = err
-	}
-}
-
-// recordJSON is a record as it stands, or in quotes if it is not JSON.
-func recordJSON(e ledger.Entry) json.RawMessage {
-	if len(e.Raw) > ledger.MaxRecord {
-		e.Raw = strings.ToValidUTF8(e.Raw[:ledger.MaxRecord], "") + "…"
-	}
-	if json.Valid([]byte(e.Raw)) {
-		return json.RawMessage(e.Raw)
-	}
-	quoted, _ := json.Marshal(e.Raw) // a string always has a JSON form
-	return quoted
-}
-
-func (a *app) showInspection(i *inspection, cfg *config.Config, output string) error {
+func (a *Program) showInspection(i *desk.Inspection, cfg *config.Config, output string) error {
 	if output == "json" {
-		return term.WriteJSON(a.out, i)
+		return term.WriteJSON(a.Out, i)
 	}
-	s, now := a.sheet(a.out), time.Now()
+	s, now := a.sheet(a.Out), time.Now()
 	s.Row("api_key", cmp.Or(i.APIKey, "none"))
 	if i.KeyHash != "" {
 		s.Row("key hash", i.KeyHash+" (the log's key=…)")
@@ -221,28 +137,28 @@ func (a *app) showInspection(i *inspection, cfg *config.Config, output string) e
 	case i.Record != nil:
 		s.Title("record")
 		showFields(s, i.Record, i.Claims, now)
-		s.Row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
-		if i.entry.Problem != nil {
-			s.Mark(s.Paint(term.Red, "✗"), "unusable", i.entry.Problem.Error())
+		s.Row("stored at", i.Entry.Name+", "+vanishes(i.Entry.TTL, now))
+		if i.Entry.Problem != nil {
+			s.Mark(s.Paint(term.Red, "✗"), "unusable", i.Entry.Problem.Error())
 			s.Row("", "→ write it anew, or revoke it")
 		}
-	case i.away != nil:
+	case i.Away != nil:
 		s.Title("record")
-		s.Row("not checked", storeError(i.away, cfg).Error())
+		s.Row("not checked", storeError(i.Away, cfg).Error())
 	case i.APIKey != "":
 		s.Title("record")
 		s.Row("none", "")
 	}
 	if u := i.Usage; u != nil {
 		s.Title("usage")
-		for _, line := range u.lines()[1:] {
+		for _, line := range usageLines(*u)[1:] {
 			name, text, _ := strings.Cut(line, ":")
 			s.Row(name, strings.TrimSpace(text))
 		}
 	}
-	if i.broken != nil {
+	if i.Broken != nil {
 		s.Title("usage")
-		s.Mark(s.Paint(term.Red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.broken, i.APIKey))
+		s.Mark(s.Paint(term.Red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.Broken, i.APIKey))
 	}
 	showVerdict(s, i)
 	return s.Err
@@ -308,11 +224,11 @@ func readable(m jsonobject.Member, now time.Time) string {
 	return string(term.SafeJSON(m.Value))
 }
 
-func showVerdict(s *term.Sheet, i *inspection) {
-	if i.request == "" {
+func showVerdict(s *term.Sheet, i *desk.Inspection) {
+	if i.Request == "" {
 		s.Title("verdict on the token alone")
 	} else {
-		s.Title("verdict on " + i.request)
+		s.Title("verdict on " + i.Request)
 	}
 	for _, t := range i.Verdict.Stages {
 		mark := "-"

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/term"
@@ -23,7 +24,7 @@ type tokenListOptions struct {
 	output    string
 }
 
-func (a *app) tokenListCommand(where *store) *cobra.Command {
+func (a *Program) tokenListCommand(where *store) *cobra.Command {
 	o := &tokenListOptions{}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -70,14 +71,15 @@ Exit codes: 0 listed, even if there are none, 1 failed, 2 wrong usage,
 // listBuffer saves writes; what is in it is at most a few hundred lines late.
 const listBuffer = 32 << 10
 
-func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
+func (a *Program) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
+	wanted := desk.Filter{Label: o.label, ExpiresIn: o.expiresIn}
 	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
-		out, now, found, broken := bufio.NewWriterSize(a.out, listBuffer), time.Now(), 0, 0
+		out, now, found, broken := bufio.NewWriterSize(a.Out, listBuffer), time.Now(), 0, 0
 		sheet := a.sheet(out)
 		array := &term.List{Sheet: sheet, JSON: true}
 		rows := &term.Table{Sheet: sheet, Header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
 		err := book.List(ctx, func(e ledger.Entry) error {
-			if !o.wants(e, now) {
+			if !wanted.Wants(e, now) {
 				return nil
 			}
 			found++
@@ -85,7 +87,7 @@ func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) 
 				broken++
 			}
 			if o.output == "json" {
-				return array.Add(listedEntry(e), "")
+				return array.Add(desk.Row(e), "")
 			}
 			return rows.Row(listedRow(e, now)...)
 		})
@@ -96,70 +98,14 @@ func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) 
 			err = array.End()
 		}
 		if err == nil && found == 0 && o.output != "json" {
-			fmt.Fprintln(a.err, "tykctl: there is no such key")
+			fmt.Fprintln(a.Err, "tykctl: there is no such key")
 		}
 		err = cmp.Or(err, out.Flush())
 		if broken > 0 && err == nil {
-			fmt.Fprintf(a.err, "tykctl: %d unusable: their requests get 503; write each record again, or revoke its key\n", broken)
+			fmt.Fprintf(a.Err, "tykctl: %d unusable: their requests get 503; write each record again, or revoke its key\n", broken)
 		}
 		return err
 	})
-}
-
-func (o *tokenListOptions) wants(e ledger.Entry, now time.Time) bool {
-	if o.label != "" && (e.Record == nil || !labelled(e.Record.Label, o.label)) {
-		return false
-	}
-	if o.expiresIn > 0 {
-		end := e.End(now)
-		return e.Record != nil && !end.IsZero() && !end.After(now.Add(o.expiresIn))
-	}
-	return true
-}
-
-// labelled reports whether a label contains a text, whatever the case of its letters.
-func labelled(label, text string) bool {
-	return strings.Contains(strings.ToLower(label), strings.ToLower(text))
-}
-
-// listed is a key in a list. Its JSON form is fixed for scripts.
-type listed struct {
-	APIKey        string     `json:"api_key"`
-	Label         string     `json:"label"`
-	RateLimit     int64      `json:"rate_limit"`
-	Window        int64      `json:"window"`
-	Algorithm     string     `json:"algorithm"`
-	AllowedRoutes []string   `json:"allowed_routes"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	TTL           *int64     `json:"ttl"`
-	KeyHash       string     `json:"key_hash"`
-}
-
-// unusable is a record that the gateway could not use.
-type unusable struct {
-	APIKey  string `json:"api_key"`
-	Problem string `json:"problem"`
-	KeyHash string `json:"key_hash"`
-}
-
-// listedEntry is a key's JSON form.
-func listedEntry(e ledger.Entry) any {
-	if e.Record == nil {
-		return unusable{e.APIKey, e.Problem.Error(), ledger.KeyHash(e.APIKey)}
-	}
-	limit := e.Record.Limit
-	value := listed{
-		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
-		Algorithm: algorithmOf(limit), AllowedRoutes: e.Record.Routes.Patterns(), TTL: ttlSeconds(e.TTL),
-		KeyHash: ledger.KeyHash(e.APIKey),
-	}
-	if value.AllowedRoutes == nil {
-		value.AllowedRoutes = []string{}
-	}
-	if !e.Record.Expires.IsZero() {
-		value.ExpiresAt = new(e.Record.Expires.UTC())
-	}
-	return value
 }
 
 // listedRow is a key's columns.

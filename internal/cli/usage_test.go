@@ -4,12 +4,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
 // A table that is wider than the terminal is a list of lines.
 func TestUsagesOnANarrowTerminal(t *testing.T) {
-	usages := []usageReport{{APIKey: "an-api-key-of-tests", KeyHash: "17a15a23a425", Label: "ACME, billing", Limit: 10, Used: 7, Remaining: 3, ResetsIn: 30}}
+	usages := []desk.Standing{{APIKey: "an-api-key-of-tests", KeyHash: "17a15a23a425", Label: "ACME, billing", Limit: 10, Used: 7, Remaining: 3, ResetsIn: 30}}
 	for width, want := range map[int]string{
 		0:  "API_KEY              KEY_HASH      USED  LIMIT  LEFT  RESETS  REFUSED  LABEL\nan-api-key-of-tests  17a15a23a425  7     10     3     30s     0        ACME, billing\n",
 		80: "API_KEY              KEY_HASH      USED  LIMIT  LEFT  RESETS  REFUSED  LABEL\nan-api-key-of-tests  17a15a23a425  7     10     3     30s     0        ACME, bi…\n",

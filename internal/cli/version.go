@@ -19,7 +19,7 @@ type build struct {
 	Commit  string `json:"commit,omitempty"` // if the build knows it
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func (a *Program) versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -38,9 +38,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 				return usage(cmd, err)
 			}
 			if output == "json" {
-				return term.WriteJSON(a.out, thisBuild())
+				return term.WriteJSON(a.Out, thisBuild())
 			}
-			_, err := fmt.Fprintf(a.out, "tykctl %s\n", buildVersion())
+			_, err := fmt.Fprintf(a.Out, "tykctl %s\n", buildVersion())
 			return err
 		},
 	}

@@ -21,7 +21,7 @@ type look[T any] struct {
 }
 
 // watch shows what is seen, anew at each tick, until Ctrl-C.
-func watch[T any](ctx context.Context, a *app, l look[T], output string) error {
+func watch[T any](ctx context.Context, a *Program, l look[T], output string) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	tick := time.NewTicker(l.every)
@@ -36,11 +36,11 @@ func watch[T any](ctx context.Context, a *app, l look[T], output string) error {
 	}
 	switch s, ok := a.screen(); {
 	case output == "json":
-		w.View = &term.Listing[T]{Print: func(seen T) error { return term.WriteJSON(a.out, seen) }, Err: a.err}
+		w.View = &term.Listing[T]{Print: func(seen T) error { return term.WriteJSON(a.Out, seen) }, Err: a.Err}
 	case ok:
-		w.View = &term.Drawing[T]{Out: a.out, Size: s.Size, Colour: a.colour(), Draw: l.draw}
+		w.View = &term.Drawing[T]{Out: a.Out, Size: s.Size, Colour: a.colour(), Draw: l.draw}
 	default:
-		w.View = &term.Listing[T]{Print: l.text, Err: a.err}
+		w.View = &term.Listing[T]{Print: l.text, Err: a.Err}
 	}
 	return w.Run(ctx)
 }
