@@ -19,6 +19,7 @@ import (
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/server"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/telemetry"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
@@ -38,6 +39,7 @@ type Installation struct {
 	Logger  *slog.Logger
 	ignored <-chan os.Signal
 	Server  *server.Server
+	Store   *storage.Store
 	Ledger  *ledger.Ledger
 	Key     jwtauth.Key // that signs; the zero Key if none can
 	front   http.Handler
@@ -109,12 +111,13 @@ func Open(cfg *config.Config, with Options) (*Installation, error) {
 
 	key, _ := chooseKey(keys, "", with.Now()) // without one it only verifies
 	metrics := telemetry.NewMetrics(with.Version, with.GoVersion, log.Dropped)
-	toStore, err := ledgerOptions(cfg, with.Now, logger, metrics)
+	toStore, err := servingStore(cfg, with.Now, logger, metrics)
 	if err != nil {
 		return nil, errors.Join(err, listeners.Close())
 	}
 	toStore.Connections = files.Redis
-	book := ledger.Open(toStore)
+	opened := storage.Open(toStore)
+	book := ledger.New(opened, ledgerOptions(cfg, metrics))
 	gw = &gateway.Gateway{
 		Inbound: inbound.NewReader(inbound.Options{
 			TrustedProxies: cfg.Application.TrustedProxies,
@@ -143,7 +146,7 @@ func Open(cfg *config.Config, with Options) (*Installation, error) {
 	side.Handle("GET /metrics", metrics.Handler())
 	return &Installation{
 		Version: with.Version, Log: log, Logger: logger, ignored: with.Ignored,
-		Server: listeners, Ledger: book, Key: key,
+		Server: listeners, Store: opened, Ledger: book, Key: key,
 		front: server.WithHealth(metrics.InFlight(gw), ready),
 		side:  side,
 	}, nil
@@ -189,7 +192,7 @@ func (in *Installation) noteIgnored(ctx context.Context) {
 
 func (in *Installation) Close() {
 	_ = in.Server.Close() // closed already after run
-	_ = in.Ledger.Close()
+	_ = in.Store.Close()
 }
 
 func newLogger(w io.Writer, cfg *config.Config) (*slog.Logger, error) {
@@ -224,15 +227,23 @@ func serverOptions(cfg *config.Config, files server.Files, logger *slog.Logger) 
 	}
 }
 
-func ledgerOptions(cfg *config.Config, now func() time.Time, logger *slog.Logger, metrics *telemetry.Metrics) (o ledger.Options, err error) {
+// servingStore are the options of the store that requests are served from.
+func servingStore(cfg *config.Config, now func() time.Time, logger *slog.Logger, metrics *telemetry.Metrics) (o storage.Options, err error) {
 	o = StoreOptions(cfg)
 	if o.TLS, err = storeTLS(cfg, logger); err != nil {
 		return o, err
 	}
 	o.Now = now
-	o.Logger, o.Observe, o.Watched, o.Events = logger, metrics.Redis, metrics.RedisUp, metrics
-	o.Local, o.Grace, o.Instances = cfg.Redis.OnFailure == "local", cfg.Redis.Grace, cfg.Redis.Instances
+	o.Logger, o.Observe, o.Events = logger, metrics.Redis, metrics
 	return o, nil
+}
+
+func ledgerOptions(cfg *config.Config, metrics *telemetry.Metrics) ledger.Options {
+	return ledger.Options{
+		CacheSize: cfg.Redis.CacheSize,
+		Local:     cfg.Redis.OnFailure == "local", Grace: cfg.Redis.Grace, Instances: cfg.Redis.Instances,
+		Events: metrics, Watched: metrics.RedisUp,
+	}
 }
 
 // StoreAddrs is where Redis, or its Sentinels, are.
@@ -245,8 +256,8 @@ func StoreAddrs(cfg *config.Config) []string {
 
 // StoreOptions are those that every command which talks to Redis shares, but for
 // TLS.
-func StoreOptions(cfg *config.Config) ledger.Options {
-	return ledger.Options{
+func StoreOptions(cfg *config.Config) storage.Options {
+	return storage.Options{
 		Addrs: StoreAddrs(cfg), MasterName: cfg.Redis.MasterName, Cluster: cfg.Redis.Cluster,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		DB: cfg.Redis.DB,
@@ -261,7 +272,6 @@ func StoreOptions(cfg *config.Config) ledger.Options {
 			Burst:     int64(cfg.Application.RateLimit.Burst),
 			MaxDelay:  cfg.Application.RateLimit.MaxDelay,
 		},
-		CacheSize: cfg.Redis.CacheSize,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // manyRecords are more keys than any memory of the ledger's holds.
@@ -36,11 +37,12 @@ func benchMemory(ctx context.Context, _ []string) error {
 			return err
 		}
 	}
-	book := ledger.Open(ledger.Options{
+	store := storage.Open(storage.Options{
 		Addrs: []string{server.client.Options().Addr}, Timeout: 5 * time.Second, Prefix: "token:", CacheSize: manyKeys,
-		DefaultLimit: spent, Local: true, Grace: time.Minute, Instances: 1,
+		DefaultLimit: spent,
 	})
-	defer func() { _ = book.Close() }()
+	defer func() { _ = store.Close() }()
+	book := ledger.New(store, ledger.Options{CacheSize: manyKeys, Local: true, Grace: time.Minute, Instances: 1})
 
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
@@ -48,7 +50,7 @@ func benchMemory(ctx context.Context, _ []string) error {
 	for range manyCallers {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < manyRecords && failed.Load() == nil; i = next.Add(1) - 1 {
-				if _, err := book.Take(ctx, memoryKey(int(i)), func(*ledger.Record) error { return nil }); err != nil {
+				if _, err := book.Take(ctx, memoryKey(int(i)), func(*storage.Record) error { return nil }); err != nil {
 					failed.Store(&err)
 				}
 			}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -50,7 +50,7 @@ func (a *Program) completeKeys(cmd *cobra.Command, args []string, typed string) 
 	found := make(chan []string, 2)
 	go func() { // a command in flight does not stop when its context ends
 		s := &store{redis: flag("redis"), prefix: flag("prefix")}
-		_ = a.withKeys(s, func(book *ledger.Ledger, _ *config.Config) error {
+		_ = a.withKeys(s, func(book *registry.Registry, _ *config.Config) error {
 			keys, err := book.Keys(ctx, typed, completeAtMost)
 			found <- keys
 			return err

@@ -18,6 +18,7 @@ import (
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/embedded"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/server"
 )
 
@@ -63,7 +64,7 @@ func (a *Program) serveDev(ctx context.Context, target string) error {
 	remove := sync.OnceFunc(func() { _ = os.Remove(file) })
 	defer remove()
 	context.AfterFunc(ctx, remove) // at the first signal: a second ends the program at once
-	token, err := desk.Issue(ctx, in.Ledger, in.Key, devGrant)
+	token, err := desk.Issue(ctx, registry.New(in.Store), in.Key, devGrant)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ import (
 
 	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
@@ -124,15 +125,16 @@ func (a *Program) examine(ctx context.Context, s *store) ([]finding, error) {
 
 // examineRedis asks Redis. The error is that of a Redis that does not answer.
 func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	book, err := app.OpenStore(cfg)
+	opened, err := app.OpenStore(cfg)
 	if err != nil {
 		return nil, nil // a fault of the configuration, which is reported
 	}
-	defer func() { _ = book.Close() }()
+	defer func() { _ = opened.Close() }()
+	book := registry.New(opened)
 	facts, err := book.Examine(ctx)
 	if err != nil {
 		advice := "until it answers, every request gets 503"
-		if ledger.Kind(err) == "noauth" && !ledger.AtSentinel(err) {
+		if storage.Kind(err) == "noauth" && !storage.AtSentinel(err) {
 			advice += "; the user that it is asked as needs: " + aclLine(book.Rights())
 		}
 		err = storeError(err, cfg)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -67,9 +67,9 @@ func exitCode(err error) int {
 		return exitUsage
 	}
 	switch {
-	case errors.Is(err, ledger.ErrUnavailable):
+	case errors.Is(err, storage.ErrUnavailable):
 		return ExitNoRedis
-	case errors.Is(err, desk.ErrNotValid), errors.Is(err, ledger.ErrUnknown), errors.Is(err, ledger.ErrExpired), errors.Is(err, ledger.ErrRecord), errors.Is(err, ledger.ErrCounter):
+	case errors.Is(err, desk.ErrNotValid), errors.Is(err, storage.ErrUnknown), errors.Is(err, storage.ErrExpired), errors.Is(err, storage.ErrRecord), errors.Is(err, storage.ErrCounter):
 		return ExitNotFound
 	}
 	return ExitFailed

@@ -18,7 +18,7 @@ import (
 	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // storeError says of a fault of Redis where Redis was sought, why it failed, and
@@ -28,15 +28,15 @@ func storeError(err error, cfg *config.Config) error {
 		return err
 	}
 	switch {
-	case errors.Is(err, ledger.ErrCounter):
+	case errors.Is(err, storage.ErrCounter):
 		return desk.Reword(err.Error()+"; 'tykctl limits reset KEY' starts it anew", err)
-	case !errors.Is(err, ledger.ErrUnavailable):
+	case !errors.Is(err, storage.ErrUnavailable):
 		return err
 	}
 	at := strings.Join(app.StoreAddrs(cfg), ",")
-	if advice := ledger.Advice(err); advice != "" {
+	if advice := storage.Advice(err); advice != "" {
 		detail := err.Error()
-		if refusal, ok := errors.AsType[redis.Error](err); ok && !ledger.AtSentinel(err) {
+		if refusal, ok := errors.AsType[redis.Error](err); ok && !storage.AtSentinel(err) {
 			detail = refusal.Error()
 		}
 		return desk.Reword(fmt.Sprintf("%s: %s (%s)", at, advice, detail), err)
@@ -75,7 +75,7 @@ func why(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
 		return op.Err.Error()
 	}
-	return strings.TrimPrefix(err.Error(), ledger.ErrUnavailable.Error()+": ")
+	return strings.TrimPrefix(err.Error(), storage.ErrUnavailable.Error()+": ")
 }
 
 // fileError says in plain words why a file could not be used.

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // said is an error of Redis itself.
@@ -49,19 +49,19 @@ func TestFaultsOfRedisInPlainWords(t *testing.T) {
 		"redis is one node of a Cluster":                                                      said("MOVED 1234 127.0.0.1:7000"),
 		"redis answers with an error: see its log, and 'tykctl doctor' (ERR unknown command)": said("ERR unknown command"),
 	} {
-		fault := fmt.Errorf("%w (kind): %w", ledger.ErrUnavailable, err)
+		fault := fmt.Errorf("%w (kind): %w", storage.ErrUnavailable, err)
 		got := storeError(fault, cfg)
 		if !strings.HasPrefix(got.Error(), "localhost:6379: "+want) {
 			t.Errorf("%v: %q, want %q", err, got, want)
 		}
-		if !errors.Is(got, ledger.ErrUnavailable) || exitCode(got) != ExitNoRedis {
+		if !errors.Is(got, storage.ErrUnavailable) || exitCode(got) != ExitNoRedis {
 			t.Errorf("%v: exit code %d, want %d", err, exitCode(got), ExitNoRedis)
 		}
 		if again := storeError(got, cfg); again.Error() != got.Error() {
 			t.Errorf("said twice: %q", again)
 		}
 	}
-	if other := storeError(ledger.ErrUnknown, cfg); other != ledger.ErrUnknown { //nolint:errorlint // the very same
+	if other := storeError(storage.ErrUnknown, cfg); other != storage.ErrUnknown { //nolint:errorlint // the very same
 		t.Errorf("%v is no fault of Redis", other)
 	}
 }

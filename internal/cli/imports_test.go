@@ -29,7 +29,7 @@ var importRules = []struct {
 		why:  "options reach packages as arguments, so that each can be understood and tested alone",
 	},
 	{
-		who: not("internal/cli", "internal/ledger", "internal/embedded", "internal/redistest", "internal/bench", "pkg/ratelimit/redislimit"),
+		who: not("internal/cli", "internal/storage", "internal/ledger", "internal/registry", "internal/embedded", "internal/redistest", "internal/bench", "pkg/ratelimit/redislimit"),
 		what: func(p string) bool {
 			return strings.HasPrefix(p, "github.com/redis/go-redis/") || strings.HasPrefix(p, "github.com/alicebob/miniredis/")
 		},
@@ -39,6 +39,21 @@ var importRules = []struct {
 		who:  is("internal/inbound", "internal/ledger", "internal/upstream"),
 		what: func(p string) bool { return is("internal/inbound", "internal/ledger", "internal/upstream")(p) },
 		why:  "stages do not know one another: only the pipeline knows their order",
+	},
+	{
+		who:  under("internal/storage"),
+		what: is("internal/ledger", "internal/registry", "internal/telemetry"),
+		why:  "what serving and administration stand on knows neither",
+	},
+	{
+		who:  not("internal/cli"),
+		what: is("internal/registry"),
+		why:  "what serves requests must not be able to change a key",
+	},
+	{
+		who:  is("internal/registry"),
+		what: is("internal/ledger", "internal/gateway"),
+		why:  "administration shares the store with serving, and nothing else",
 	},
 	{
 		who:  is("internal/http1", "internal/httpsyntax"),
@@ -51,12 +66,7 @@ var importRules = []struct {
 		why:  "every room may need to read a duration",
 	},
 	{
-		who:  is("internal/duration"),
-		what: func(p string) bool { return strings.HasPrefix(p, module) },
-		why:  "every room may need to read a duration",
-	},
-	{
-		who:  is("internal/ledger", "internal/route"),
+		who:  is("internal/storage", "internal/ledger", "internal/registry", "internal/route"),
 		what: func(p string) bool { return p == "net/http" },
 		why:  "a stage that knows HTTP's status codes starts to decide answers",
 	},

@@ -10,7 +10,8 @@ import (
 
 	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -115,7 +116,7 @@ func judgeCertificate(files config.TLS, now time.Time) []finding {
 }
 
 // judgeRedis judges what Redis tells. rights are the rules for its user.
-func judgeRedis(f ledger.Facts, redis config.Redis, rights string) []finding {
+func judgeRedis(f registry.Facts, redis config.Redis, rights string) []finding {
 	budget := redis.Timeout
 	return []finding{
 		worst(f.Servers, judgeServer),
@@ -130,7 +131,7 @@ func judgeRedis(f ledger.Facts, redis config.Redis, rights string) []finding {
 
 // worst is the finding of the server that is worst off, with its address when
 // there are several.
-func worst(servers []ledger.Server, judge func(ledger.Server) finding) finding {
+func worst(servers []registry.Server, judge func(registry.Server) finding) finding {
 	rank := map[outcome]int{fine: 0, warning: 1, failure: 2}
 	var found finding
 	for i, s := range servers {
@@ -148,7 +149,7 @@ func worst(servers []ledger.Server, judge func(ledger.Server) finding) finding {
 	return found
 }
 
-func judgeServer(s ledger.Server) finding {
+func judgeServer(s registry.Server) finding {
 	var major int
 	_, err := fmt.Sscanf(s.Version, "%d.", &major)
 	switch {
@@ -163,7 +164,7 @@ func judgeServer(s ledger.Server) finding {
 }
 
 // judgeTopology says as what Redis is used.
-func judgeTopology(f ledger.Facts, redis config.Redis) finding {
+func judgeTopology(f registry.Facts, redis config.Redis) finding {
 	const check = "topology"
 	switch {
 	case f.Cluster:
@@ -202,7 +203,7 @@ func judgeClock(ahead, unsure time.Duration) finding {
 	return ok("clock", text)
 }
 
-func judgeEviction(s ledger.Server) finding {
+func judgeEviction(s registry.Server) finding {
 	switch {
 	case s.Eviction == "":
 		return warn("eviction", "Redis does not tell its maxmemory-policy", "allow its user +info, or see that it is noeviction")
@@ -214,7 +215,7 @@ func judgeEviction(s ledger.Server) finding {
 	return warn("eviction", "maxmemory-policy is "+s.Eviction+": an evicted record is a revoked key", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf")
 }
 
-func judgePersistence(s ledger.Server) finding {
+func judgePersistence(s registry.Server) finding {
 	const check = "persistence"
 	switch p := s.Persistence; {
 	case p.Failed:
@@ -233,14 +234,14 @@ func judgePersistence(s ledger.Server) finding {
 // aclLine is the command that grants rights to Redis' user.
 func aclLine(rights string) string { return "ACL SETUSER … " + rights }
 
-func judgeRights(f ledger.Facts, rights string) finding {
+func judgeRights(f registry.Facts, rights string) finding {
 	switch {
 	case f.Refuses != "":
 		detail := "Redis refuses to write: " + f.Refuses
 		if len(f.Denied) > 0 {
 			detail += "; and its user may not " + strings.Join(f.Denied, ", ")
 		}
-		return fail("rights", detail, cmp.Or(ledger.Explain(f.Refuses), "see its log and INFO")+"; until then requests get 503")
+		return fail("rights", detail, cmp.Or(storage.Explain(f.Refuses), "see its log and INFO")+"; until then requests get 503")
 	case len(f.Denied) > 0:
 		return fail("rights", "Redis' user may not "+strings.Join(f.Denied, ", "), aclLine(rights))
 	}

@@ -11,46 +11,46 @@ import (
 
 	"github.com/tykctl/tykctl/internal/certtest"
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
 )
 
 func TestJudgements(t *testing.T) {
-	master := ledger.Server{Addr: "a:1", Version: "7.0.15", Role: "master", Mode: "standalone", Eviction: "noeviction"}
-	server := func(change func(*ledger.Server)) ledger.Server { s := master; change(&s); return s }
+	master := registry.Server{Addr: "a:1", Version: "7.0.15", Role: "master", Mode: "standalone", Eviction: "noeviction"}
+	server := func(change func(*registry.Server)) registry.Server { s := master; change(&s); return s }
 	for name, tt := range map[string]struct {
 		found finding
 		want  outcome
 	}{
 		"redis 7.0":               {judgeServer(master), fine},
-		"redis 10":                {judgeServer(server(func(s *ledger.Server) { s.Version = "10.1.0" })), fine},
-		"redis 6":                 {judgeServer(server(func(s *ledger.Server) { s.Version = "6.2.14" })), failure},
-		"a replica":               {judgeServer(server(func(s *ledger.Server) { s.Role = "slave" })), failure},
-		"no version":              {judgeServer(ledger.Server{}), warning},
+		"redis 10":                {judgeServer(server(func(s *registry.Server) { s.Version = "10.1.0" })), fine},
+		"redis 6":                 {judgeServer(server(func(s *registry.Server) { s.Version = "6.2.14" })), failure},
+		"a replica":               {judgeServer(server(func(s *registry.Server) { s.Role = "slave" })), failure},
+		"no version":              {judgeServer(registry.Server{}), warning},
 		"near":                    {judgeLatency(time.Millisecond, 250*time.Millisecond), fine},
 		"far":                     {judgeLatency(100*time.Millisecond, 250*time.Millisecond), warning},
 		"clocks agree":            {judgeClock(-time.Millisecond, time.Millisecond), fine},
 		"clock behind":            {judgeClock(-3*time.Second, time.Millisecond), warning},
 		"clock ahead":             {judgeClock(3*time.Second, time.Millisecond), warning},
 		"nobody knows":            {judgeClock(3*time.Second, 4*time.Second), fine},
-		"evicts, but has room":    {judgeEviction(server(func(s *ledger.Server) { s.Eviction = "allkeys-lru" })), fine},
-		"evicts":                  {judgeEviction(server(func(s *ledger.Server) { s.Eviction, s.MaxMemory = "volatile-ttl", 1 })), warning},
-		"does not tell":           {judgeEviction(ledger.Server{}), warning},
-		"append-only file":        {judgePersistence(ledger.Server{Persistence: ledger.Persistence{Known: true, AppendLog: true}}), fine},
-		"snapshots":               {judgePersistence(ledger.Server{Persistence: ledger.Persistence{Known: true, Snapshots: "60 1"}}), fine},
-		"keeps nothing":           {judgePersistence(ledger.Server{Persistence: ledger.Persistence{Known: true}}), warning},
-		"no word of snapshots":    {judgePersistence(ledger.Server{}), warning},
-		"disk full":               {judgePersistence(ledger.Server{Persistence: ledger.Persistence{AppendLog: true, Failed: true}}), failure},
-		"one server":              {judgeTopology(ledger.Facts{Servers: []ledger.Server{{Mode: "standalone"}}}, config.Redis{}), fine},
-		"a Cluster":               {judgeTopology(ledger.Facts{Cluster: true}, config.Redis{}), fine},
-		"a Cluster as one server": {judgeTopology(ledger.Facts{Servers: []ledger.Server{{Mode: "cluster"}}}, config.Redis{}), failure},
-		"all rights":              {judgeRights(ledger.Facts{}, ""), fine},
-		"a right is missing":      {judgeRights(ledger.Facts{Denied: []string{"GET"}}, ""), failure},
-		"refuses to write":        {judgeRights(ledger.Facts{Refuses: "oom"}, ""), failure},
+		"evicts, but has room":    {judgeEviction(server(func(s *registry.Server) { s.Eviction = "allkeys-lru" })), fine},
+		"evicts":                  {judgeEviction(server(func(s *registry.Server) { s.Eviction, s.MaxMemory = "volatile-ttl", 1 })), warning},
+		"does not tell":           {judgeEviction(registry.Server{}), warning},
+		"append-only file":        {judgePersistence(registry.Server{Persistence: registry.Persistence{Known: true, AppendLog: true}}), fine},
+		"snapshots":               {judgePersistence(registry.Server{Persistence: registry.Persistence{Known: true, Snapshots: "60 1"}}), fine},
+		"keeps nothing":           {judgePersistence(registry.Server{Persistence: registry.Persistence{Known: true}}), warning},
+		"no word of snapshots":    {judgePersistence(registry.Server{}), warning},
+		"disk full":               {judgePersistence(registry.Server{Persistence: registry.Persistence{AppendLog: true, Failed: true}}), failure},
+		"one server":              {judgeTopology(registry.Facts{Servers: []registry.Server{{Mode: "standalone"}}}, config.Redis{}), fine},
+		"a Cluster":               {judgeTopology(registry.Facts{Cluster: true}, config.Redis{}), fine},
+		"a Cluster as one server": {judgeTopology(registry.Facts{Servers: []registry.Server{{Mode: "cluster"}}}, config.Redis{}), failure},
+		"all rights":              {judgeRights(registry.Facts{}, ""), fine},
+		"a right is missing":      {judgeRights(registry.Facts{Denied: []string{"GET"}}, ""), failure},
+		"refuses to write":        {judgeRights(registry.Facts{Refuses: "oom"}, ""), failure},
 		"files enough":            {judgeFiles(20000, true)[0], fine},
 		"few files":               {judgeFiles(256, true)[0], warning},
-		"of masters, the worst":   {worst([]ledger.Server{master, {Addr: "b:2", Version: "6.0.0"}, {}}, judgeServer), failure},
-		"of masters, all is well": {worst([]ledger.Server{master, master}, judgeServer), fine},
+		"of masters, the worst":   {worst([]registry.Server{master, {Addr: "b:2", Version: "6.0.0"}, {}}, judgeServer), failure},
+		"of masters, all is well": {worst([]registry.Server{master, master}, judgeServer), fine},
 	} {
 		if tt.found.Result != tt.want {
 			t.Errorf("%s: %+v, want %s", name, tt.found, tt.want)

@@ -10,7 +10,7 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -58,7 +58,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 Redis unreachable.
 			if err != nil {
 				return err
 			}
-			return a.withKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+			return a.withKeys(s, func(book *registry.Registry, cfg *config.Config) error {
 				if err := a.resolveOne(cmd.Context(), s, book, &who); err != nil {
 					return err
 				}
@@ -126,7 +126,7 @@ Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 			if err != nil {
 				return err
 			}
-			return a.withKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+			return a.withKeys(s, func(book *registry.Registry, cfg *config.Config) error {
 				if err := checkSubject(who, cfg); err != nil {
 					return err
 				}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -80,7 +80,7 @@ func (o *limitsTopOptions) check() error {
 }
 
 func (a *Program) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) error {
-	return a.withAllKeys(s, func(book *ledger.Ledger, cfg *config.Config) error {
+	return a.withAllKeys(s, func(book *registry.Registry, cfg *config.Config) error {
 		see := func(ctx context.Context) (desk.TopList, error) {
 			list, err := desk.Top(ctx, book, o.n, o.by)
 			return list, storeError(err, cfg)

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 )
 
 // MaxArgument is more than any token has; what is larger is not read to its end.
@@ -42,7 +42,7 @@ func errorOr(err error, check func() error) error {
 }
 
 // resolve is desk's, with a line of progress.
-func (a *Program) resolve(ctx context.Context, s *store, book *ledger.Ledger, subjects ...*desk.Subject) error {
+func (a *Program) resolve(ctx context.Context, s *store, book *registry.Registry, subjects ...*desk.Subject) error {
 	p := a.progress("searching for " + desk.Counted(len(desk.HashesOf(subjects)), "hash", "hashes") + " among the keys")
 	err := desk.Resolve(ctx, book, desk.Search{Within: s.timeout, Show: p.Show}, subjects...)
 	p.End()
@@ -53,6 +53,6 @@ func (a *Program) resolve(ctx context.Context, s *store, book *ledger.Ledger, su
 }
 
 // resolveOne is resolve for a command that cannot do without the key.
-func (a *Program) resolveOne(ctx context.Context, s *store, book *ledger.Ledger, who *desk.Subject) error {
+func (a *Program) resolveOne(ctx context.Context, s *store, book *registry.Registry, who *desk.Subject) error {
 	return errorOr(a.resolve(ctx, s, book, who), who.Found)
 }

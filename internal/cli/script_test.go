@@ -14,8 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tykctl/tykctl/internal/certtest"
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // scriptSecret signs in the scripts, as $SECRET.
@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", scriptSecret)
 			env.Setenv("TZ", "UTC")
-			env.Setenv("LONG", strings.Repeat("x", ledger.MaxLabel+1))
+			env.Setenv("LONG", strings.Repeat("x", storage.MaxLabel+1))
 			env.Setenv("NOWHERE", redistest.Nowhere(t))
 			return nil
 		},
@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 				if neg || len(args) != 2 {
 					ts.Fatalf("usage: hash VAR API_KEY")
 				}
-				ts.Setenv(args[0], ledger.KeyHash(args[1]))
+				ts.Setenv(args[0], storage.KeyHash(args[1]))
 			},
 			"redis-do": redisDo,
 		},

@@ -10,7 +10,7 @@ import (
 	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 )
 
 // defaultSearch is how long a search for a key by its hash may take: about ten
@@ -57,12 +57,12 @@ func (s *store) overrides() map[string]string {
 }
 
 // withKeys has do work on the keys in Redis.
-func (a *Program) withKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+func (a *Program) withKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
 	cfg, err := a.load(s.overrides())
 	if err != nil {
 		return err
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error { return do(book, cfg) })
+	return withStore(cfg, func(book *registry.Registry) error { return do(book, cfg) })
 }
 
 // walkGC is the collector's pace, as of GOGC, while all keys are gone through: so
@@ -70,7 +70,7 @@ func (a *Program) withKeys(s *store, do func(*ledger.Ledger, *config.Config) err
 const walkGC = 400
 
 // withAllKeys is withKeys for work that goes through all of them.
-func (a *Program) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) error) error {
+func (a *Program) withAllKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
 	if a.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(walkGC))
 	}
@@ -79,11 +79,11 @@ func (a *Program) withAllKeys(s *store, do func(*ledger.Ledger, *config.Config) 
 
 // withStore has do work on cfg's keys, and says in a fault of Redis where it was
 // sought.
-func withStore(cfg *config.Config, do func(*ledger.Ledger) error) error {
-	book, err := app.OpenStore(cfg)
+func withStore(cfg *config.Config, do func(*registry.Registry) error) error {
+	opened, err := app.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = book.Close() }()
-	return storeError(do(book), cfg)
+	defer func() { _ = opened.Close() }()
+	return storeError(do(registry.New(opened)), cfg)
 }

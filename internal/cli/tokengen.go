@@ -14,7 +14,7 @@ import (
 	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
@@ -139,7 +139,7 @@ func (a *Program) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions)
 			return fmt.Errorf("--api-key: %w", err)
 		}
 	}
-	err = withStore(cfg, func(book *ledger.Ledger) error {
+	err = withStore(cfg, func(book *registry.Registry) error {
 		if err := a.resolveOne(cmd.Context(), where, book, &of); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (a *Program) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions)
 	return err
 }
 
-func (o *tokenGenOptions) make(ctx context.Context, book *ledger.Ledger, key jwtauth.Key) (desk.Issued, error) {
+func (o *tokenGenOptions) make(ctx context.Context, book *registry.Registry, key jwtauth.Key) (desk.Issued, error) {
 	switch {
 	case o.dryRun:
 		_, made, err := desk.NewToken(book, key, o.grant, time.Now())

@@ -18,7 +18,8 @@ import (
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/jsonobject"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -98,17 +99,17 @@ func (a *Program) tokenInspect(ctx context.Context, where *store, s desk.Subject
 	if err != nil {
 		return err
 	}
-	book, err := app.OpenStore(cfg)
+	opened, err := app.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = book.Close() }()
-	if err := a.resolveOne(ctx, where, book, &s); err != nil {
+	defer func() { _ = opened.Close() }()
+	if err := a.resolveOne(ctx, where, registry.New(opened), &s); err != nil {
 		return storeError(err, cfg)
 	}
 	ctx, cancel := context.WithTimeout(ctx, app.StoreWait) // for all that is asked together
 	defer cancel()
-	i, err := desk.Inspect(ctx, book, verifier, s, desk.Request{Method: o.method, Path: o.path}, time.Now)
+	i, err := desk.Inspect(ctx, opened, verifier, s, desk.Request{Method: o.method, Path: o.path}, time.Now)
 	if err != nil {
 		return storeError(err, cfg)
 	}
@@ -215,7 +216,7 @@ func readable(m jsonobject.Member, now time.Time) string {
 			return term.Moment(t, now)
 		}
 		if m.Name == "label" {
-			return ledger.CutLabel(text)
+			return storage.CutLabel(text)
 		}
 		return text
 	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:
@@ -249,7 +250,7 @@ func showVerdict(s *term.Sheet, i *desk.Inspection) {
 		return
 	}
 	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
-	if errors.Is(i.Verdict.Err, ledger.ErrUnavailable) {
+	if errors.Is(i.Verdict.Err, storage.ErrUnavailable) {
 		s.Mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
 		return
 	}

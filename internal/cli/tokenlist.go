@@ -14,7 +14,8 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -73,12 +74,12 @@ const listBuffer = 32 << 10
 
 func (a *Program) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
 	wanted := desk.Filter{Label: o.label, ExpiresIn: o.expiresIn}
-	return a.withAllKeys(where, func(book *ledger.Ledger, _ *config.Config) error {
+	return a.withAllKeys(where, func(book *registry.Registry, _ *config.Config) error {
 		out, now, found, broken := bufio.NewWriterSize(a.Out, listBuffer), time.Now(), 0, 0
 		sheet := a.sheet(out)
 		array := &term.List{Sheet: sheet, JSON: true}
 		rows := &term.Table{Sheet: sheet, Header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
-		err := book.List(ctx, func(e ledger.Entry) error {
+		err := book.List(ctx, func(e registry.Entry) error {
 			if !wanted.Wants(e, now) {
 				return nil
 			}
@@ -109,8 +110,8 @@ func (a *Program) tokenList(ctx context.Context, where *store, o *tokenListOptio
 }
 
 // listedRow is a key's columns.
-func listedRow(e ledger.Entry, now time.Time) []string {
-	hash := ledger.KeyHash(e.APIKey)
+func listedRow(e registry.Entry, now time.Time) []string {
+	hash := storage.KeyHash(e.APIKey)
 	if e.Record == nil {
 		return []string{e.APIKey, hash, "unusable: " + e.Problem.Error()}
 	}

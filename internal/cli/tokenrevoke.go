@@ -14,7 +14,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -106,7 +106,7 @@ func (a *Program) tokenRevoke(ctx context.Context, where *store, args []string, 
 	if err := o.checkSignatures(subjects, cfg); err != nil {
 		return err
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error {
+	return withStore(cfg, func(book *registry.Registry) error {
 		var keys desk.Named
 		if o.label != "" {
 			if keys.APIKeys, err = desk.LabelledKeys(ctx, book, o.label); err != nil {
@@ -143,7 +143,7 @@ func (o *tokenRevokeOptions) checkSignatures(subjects []namedSubject, cfg *confi
 }
 
 // revoke revokes keys and prints what became of each.
-func (a *Program) revoke(ctx context.Context, book *ledger.Ledger, keys desk.Named, o *tokenRevokeOptions) error {
+func (a *Program) revoke(ctx context.Context, book *registry.Registry, keys desk.Named, o *tokenRevokeOptions) error {
 	list := term.List{Sheet: a.sheet(a.Out), JSON: o.output == "json"}
 	live, err := desk.Revoke(ctx, book, keys, o.dryRun, func(r desk.Revocation, isLive bool) error {
 		text := "not live  "

@@ -12,7 +12,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -83,7 +83,7 @@ would be invalid, or the JWT is, 4 Redis unreachable.`,
 }
 
 // change is what the flags that were given ask for.
-func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Change, error) {
+func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (registry.Change, error) {
 	wish := desk.Amendment{
 		Limit:     given(f, "limit", o.grant.Limit),
 		Window:    given(f, "window", o.grant.Window),
@@ -95,7 +95,7 @@ func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (ledger.Cha
 		TTL:       given(f, "ttl", o.ttl),
 	}
 	if wish == (desk.Amendment{}) {
-		return ledger.Change{}, errors.New("nothing to change; say what, as in --limit 100")
+		return registry.Change{}, errors.New("nothing to change; say what, as in --limit 100")
 	}
 	return wish.Change(now)
 }
@@ -108,7 +108,7 @@ func given[T any](f *pflag.FlagSet, name string, value T) *T {
 	return &value
 }
 
-func (a *Program) tokenUpdate(ctx context.Context, where *store, who desk.Subject, c ledger.Change, o *tokenUpdateOptions) error {
+func (a *Program) tokenUpdate(ctx context.Context, where *store, who desk.Subject, c registry.Change, o *tokenUpdateOptions) error {
 	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (a *Program) tokenUpdate(ctx context.Context, where *store, who desk.Subjec
 	if err := checkSubject(who, cfg); err != nil {
 		return err
 	}
-	return withStore(cfg, func(book *ledger.Ledger) error {
+	return withStore(cfg, func(book *registry.Registry) error {
 		if err := a.resolveOne(ctx, where, book, &who); err != nil {
 			return err
 		}

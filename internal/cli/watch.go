@@ -7,7 +7,7 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -32,7 +32,7 @@ func watch[T any](ctx context.Context, a *Program, l look[T], output string) err
 
 	w := term.Watcher[T]{
 		Look: l.see, Tick: tick.C, Resized: resized,
-		Passing: func(err error) bool { return errors.Is(err, ledger.ErrUnavailable) },
+		Passing: func(err error) bool { return errors.Is(err, storage.ErrUnavailable) },
 	}
 	switch s, ok := a.screen(); {
 	case output == "json":

@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -53,8 +54,8 @@ func (g Grant) CheckLimit(open ratelimit.Limit) error {
 }
 
 // record is what the grant says of a key, whichever it will be.
-func (g Grant) record() ledger.Grant {
-	return ledger.Grant{
+func (g Grant) record() storage.Grant {
+	return storage.Grant{
 		RateLimit: g.Limit, AllowedRoutes: g.Routes, Window: durationText(g.Window),
 		Algorithm: g.Algorithm, Burst: g.Burst, MaxDelay: durationText(g.MaxDelay), Label: g.Label,
 	}
@@ -87,8 +88,8 @@ func checkWindow(window time.Duration) error {
 }
 
 func checkLabel(label string) error {
-	if utf8.RuneCountInString(label) > ledger.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return wrongField("label", "must be at most %d characters, all of them visible", ledger.MaxLabel)
+	if utf8.RuneCountInString(label) > storage.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return wrongField("label", "must be at most %d characters, all of them visible", storage.MaxLabel)
 	}
 	return nil
 }
@@ -110,7 +111,7 @@ type Issued struct {
 }
 
 // NewToken makes a key and signs its JWT. It writes nothing.
-func NewToken(book *ledger.Ledger, key jwtauth.Key, g Grant, now time.Time) (ledger.Grant, Issued, error) {
+func NewToken(book *registry.Registry, key jwtauth.Key, g Grant, now time.Time) (storage.Grant, Issued, error) {
 	end := endAfter(now, g.TTL)
 	record := g.record()
 	record.APIKey, record.IssuedAt = jwtauth.NewAPIKey(), now.Unix()
@@ -128,7 +129,7 @@ func NewToken(book *ledger.Ledger, key jwtauth.Key, g Grant, now time.Time) (led
 
 // Issue makes a key: a record in Redis, and the JWT that names it. The JWT is
 // signed first, so that no record is left behind by a key that cannot sign.
-func Issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g Grant) (Issued, error) {
+func Issue(ctx context.Context, book *registry.Registry, key jwtauth.Key, g Grant) (Issued, error) {
 	record, made, err := NewToken(book, key, g, time.Now())
 	if err != nil {
 		return Issued{}, err
@@ -141,7 +142,7 @@ func Issue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, g Grant) (
 
 // Reissue signs another JWT for a key that there is, as its record now stands. It
 // ends with the record, or after ttl if that is sooner; 0 is as late as can be.
-func Reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey string, ttl time.Duration, now time.Time) (Issued, error) {
+func Reissue(ctx context.Context, book *registry.Registry, key jwtauth.Key, apiKey string, ttl time.Duration, now time.Time) (Issued, error) {
 	e, err := book.Lookup(ctx, apiKey)
 	switch {
 	case err != nil:
@@ -154,7 +155,7 @@ func Reissue(ctx context.Context, book *ledger.Ledger, key jwtauth.Key, apiKey s
 		end = last.Truncate(time.Second).UTC()
 	}
 	if !now.Before(end) {
-		return Issued{}, fmt.Errorf("%w, since %s; extend it with 'tykctl token update --ttl'", ledger.ErrExpired, end.Format(time.RFC3339))
+		return Issued{}, fmt.Errorf("%w, since %s; extend it with 'tykctl token update --ttl'", storage.ErrExpired, end.Format(time.RFC3339))
 	}
 	made := Issued{
 		APIKey: apiKey, StorageKey: e.Name, ExpiresAt: end, AllowedRoutes: e.Record.Routes.Patterns(),

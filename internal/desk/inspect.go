@@ -12,6 +12,8 @@ import (
 	"github.com/tykctl/tykctl/internal/gateway"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -26,7 +28,7 @@ type Inspection struct {
 	Verdict   gateway.Verdict `json:"verdict"`
 	KeyHash   string          `json:"key_hash,omitempty"` // of the api_key, as in the log
 
-	Entry   ledger.Entry
+	Entry   registry.Entry
 	Broken  error // why there is no usage, if what is counted is the reason
 	Away    error // why there is no entry, if Redis is the reason
 	Request string
@@ -37,18 +39,18 @@ type Request struct{ Method, Path string }
 
 // Inspect looks up the subject, after resolve, and computes what a request would meet
 // with the code that serves requests. It takes no permit and writes nothing. verifier
-// is nil if the signature cannot be checked. The error wraps [ledger.ErrUnavailable]:
+// is nil if the signature cannot be checked. The error wraps [storage.ErrUnavailable]:
 // there is nothing to show of a key without its record.
-func Inspect(ctx context.Context, book *ledger.Ledger, verifier *jwtauth.Verifier, s Subject, about Request, now func() time.Time) (*Inspection, error) {
+func Inspect(ctx context.Context, st *storage.Store, verifier *jwtauth.Verifier, s Subject, about Request, now func() time.Time) (*Inspection, error) {
 	i := &Inspection{APIKey: s.APIKey, Header: s.Header, Claims: s.Claims, Signature: signatureOf(verifier, s.JWT, now())}
 	if s.APIKey != "" {
-		i.KeyHash = ledger.KeyHash(s.APIKey)
+		i.KeyHash = storage.KeyHash(s.APIKey)
 	}
-	i.lookUp(ctx, book)
+	i.lookUp(ctx, registry.New(st))
 	if i.Away != nil && s.JWT == "" {
 		return nil, i.Away
 	}
-	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: book, Now: now}
+	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: ledger.New(st, ledger.Options{}), Now: now}
 	i.Verdict = gw.Explain(ctx, gateway.Question{JWT: s.JWT, APIKey: s.APIKey, Method: about.Method, Path: about.Path})
 	if about.Path != "" {
 		i.Request = cmp.Or(about.Method, "GET") + " " + about.Path
@@ -56,11 +58,11 @@ func Inspect(ctx context.Context, book *ledger.Ledger, verifier *jwtauth.Verifie
 	return i, nil
 }
 
-// Outcome is nil if a request would pass. Otherwise it wraps [ledger.ErrUnavailable] if
+// Outcome is nil if a request would pass. Otherwise it wraps [storage.ErrUnavailable] if
 // that is not known, else errNotValid.
 func (i *Inspection) Outcome() error {
 	switch v := i.Verdict; {
-	case errors.Is(v.Err, ledger.ErrUnavailable):
+	case errors.Is(v.Err, storage.ErrUnavailable):
 		return v.Err
 	case !v.Allowed:
 		return fmt.Errorf("%w: a request would get %d %s", ErrNotValid, v.Status, v.Code)
@@ -82,12 +84,12 @@ func signatureOf(v *jwtauth.Verifier, jwt string, now time.Time) string {
 }
 
 // lookUp finds the key's record and its usage, as far as Redis tells.
-func (i *Inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
+func (i *Inspection) lookUp(ctx context.Context, book *registry.Registry) {
 	if i.APIKey == "" {
 		return
 	}
 	e, err := book.Lookup(ctx, i.APIKey)
-	if errors.Is(err, ledger.ErrUnavailable) {
+	if errors.Is(err, storage.ErrUnavailable) {
 		i.Away = err
 	}
 	if err != nil {
@@ -99,7 +101,7 @@ func (i *Inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 	}
 	if u, err := book.Usage(ctx, i.APIKey, e.Record.Limit); err == nil {
 		i.Usage = new(StandingOf(i.APIKey, u))
-	} else if errors.Is(err, ledger.ErrUnavailable) {
+	} else if errors.Is(err, storage.ErrUnavailable) {
 		i.Away = err
 	} else {
 		i.Broken = err
@@ -107,9 +109,9 @@ func (i *Inspection) lookUp(ctx context.Context, book *ledger.Ledger) {
 }
 
 // recordJSON is a record as it stands, or in quotes if it is not JSON.
-func recordJSON(e ledger.Entry) json.RawMessage {
-	if len(e.Raw) > ledger.MaxRecord {
-		e.Raw = strings.ToValidUTF8(e.Raw[:ledger.MaxRecord], "") + "…"
+func recordJSON(e registry.Entry) json.RawMessage {
+	if len(e.Raw) > registry.MaxRecord {
+		e.Raw = strings.ToValidUTF8(e.Raw[:registry.MaxRecord], "") + "…"
 	}
 	if json.Valid([]byte(e.Raw)) {
 		return json.RawMessage(e.Raw)

@@ -4,7 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // Filter chooses keys of a list. The zero filter wants all.
@@ -15,7 +16,7 @@ type Filter struct {
 
 // Wants reports whether a key is one of those. A record that cannot be used is one only
 // of the zero filter's.
-func (f Filter) Wants(e ledger.Entry, now time.Time) bool {
+func (f Filter) Wants(e registry.Entry, now time.Time) bool {
 	if f.Label != "" && (e.Record == nil || !labelled(e.Record.Label, f.Label)) {
 		return false
 	}
@@ -52,15 +53,15 @@ type Unusable struct {
 }
 
 // Row is a key's JSON form.
-func Row(e ledger.Entry) any {
+func Row(e registry.Entry) any {
 	if e.Record == nil {
-		return Unusable{e.APIKey, e.Problem.Error(), ledger.KeyHash(e.APIKey)}
+		return Unusable{e.APIKey, e.Problem.Error(), storage.KeyHash(e.APIKey)}
 	}
 	limit := e.Record.Limit
 	value := Listed{
 		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
 		Algorithm: algorithmOf(limit), AllowedRoutes: e.Record.Routes.Patterns(), TTL: TTLSeconds(e.TTL),
-		KeyHash: ledger.KeyHash(e.APIKey),
+		KeyHash: storage.KeyHash(e.APIKey),
 	}
 	if value.AllowedRoutes == nil {
 		value.AllowedRoutes = []string{}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // Revocation is what became of one key. Its JSON form is fixed for scripts.
@@ -34,10 +35,10 @@ func (n *Named) Add(s *Subject) {
 func (n *Named) Count() int { return len(n.APIKeys) + len(n.Hashes) }
 
 // LabelledKeys are the keys whose label contains a text.
-func LabelledKeys(ctx context.Context, book *ledger.Ledger, text string) ([]string, error) {
+func LabelledKeys(ctx context.Context, book *registry.Registry, text string) ([]string, error) {
 	var keys []string
 	seen := map[string]bool{} // the walk may come by twice
-	err := book.List(ctx, func(e ledger.Entry) error {
+	err := book.List(ctx, func(e registry.Entry) error {
 		if e.Record != nil && labelled(e.Record.Label, text) && !seen[e.APIKey] {
 			seen[e.APIKey] = true
 			keys = append(keys, e.APIKey)
@@ -50,7 +51,7 @@ func LabelledKeys(ctx context.Context, book *ledger.Ledger, text string) ([]stri
 // Revoke revokes keys, in pipelines, or only looks for them in a dry run. It tells
 // each what became of every key, in order, and returns how many were live. If Redis
 // fails midway, the error says how many keys were done.
-func Revoke(ctx context.Context, book *ledger.Ledger, keys Named, dryRun bool, each func(r Revocation, live bool) error) (live int, err error) {
+func Revoke(ctx context.Context, book *registry.Registry, keys Named, dryRun bool, each func(r Revocation, live bool) error) (live int, err error) {
 	done := 0
 	tell := func(r Revocation, isLive bool) error {
 		if isLive {
@@ -67,7 +68,7 @@ func Revoke(ctx context.Context, book *ledger.Ledger, keys Named, dryRun bool, e
 		act = book.Held
 	}
 	err = act(ctx, keys.APIKeys, func(apiKey string, isLive bool) error {
-		return tell(Revocation{APIKey: apiKey, Revoked: isLive && !dryRun, KeyHash: ledger.KeyHash(apiKey), Name: apiKey}, isLive)
+		return tell(Revocation{APIKey: apiKey, Revoked: isLive && !dryRun, KeyHash: storage.KeyHash(apiKey), Name: apiKey}, isLive)
 	})
 	if err != nil {
 		if done > 0 {

@@ -7,7 +7,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -36,7 +37,7 @@ func StandingOf(apiKey string, u ratelimit.Usage) Standing {
 		Used: u.Used, Remaining: u.Remaining, Refused: u.Refused,
 		ResetsIn: int64((u.Reset + time.Second - 1) / time.Second),
 		Burst:    u.Limit.Burst, MaxDelay: u.Limit.MaxDelay.Seconds(),
-		KeyHash: ledger.KeyHash(apiKey),
+		KeyHash: storage.KeyHash(apiKey),
 	}
 }
 
@@ -46,7 +47,7 @@ func algorithmOf(l ratelimit.Limit) string {
 }
 
 // Look tells how a key stands under the limit that its record sets now.
-func Look(ctx context.Context, book *ledger.Ledger, apiKey string) (Standing, error) {
+func Look(ctx context.Context, book *registry.Registry, apiKey string) (Standing, error) {
 	rec, err := usable(ctx, book, apiKey)
 	if err != nil {
 		return Standing{}, err
@@ -56,7 +57,7 @@ func Look(ctx context.Context, book *ledger.Ledger, apiKey string) (Standing, er
 }
 
 // usable is the key's record, or why there is none that could be used.
-func usable(ctx context.Context, book *ledger.Ledger, apiKey string) (*ledger.Record, error) {
+func usable(ctx context.Context, book *registry.Registry, apiKey string) (*storage.Record, error) {
 	entry, err := book.Lookup(ctx, apiKey)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func usable(ctx context.Context, book *ledger.Ledger, apiKey string) (*ledger.Re
 
 // Reset gives a key back what it has used of its limit, which it returns. The errors
 // are those of lookAt.
-func Reset(ctx context.Context, book *ledger.Ledger, apiKey string) (ratelimit.Limit, error) {
+func Reset(ctx context.Context, book *registry.Registry, apiKey string) (ratelimit.Limit, error) {
 	rec, err := usable(ctx, book, apiKey)
 	if err != nil {
 		return ratelimit.Limit{}, err
@@ -78,7 +79,7 @@ func Reset(ctx context.Context, book *ledger.Ledger, apiKey string) (ratelimit.L
 const MaxTop = 1000
 
 // orders are the values of --by.
-var orders = map[string]ledger.Order{"near": ledger.NearLimit, "refused": ledger.MostRefused, "rate": ledger.FastestRate}
+var orders = map[string]registry.Order{"near": registry.NearLimit, "refused": registry.MostRefused, "rate": registry.FastestRate}
 
 // KnownOrder reports whether top knows an order.
 func KnownOrder(by string) bool {
@@ -107,7 +108,7 @@ func (l TopList) MarshalJSON() ([]byte, error) {
 
 // Top finds the n keys, of at most maxTop, that come first in an order: near, refused
 // or rate. It reads all records, in small steps.
-func Top(ctx context.Context, book *ledger.Ledger, n int, by string) (TopList, error) {
+func Top(ctx context.Context, book *registry.Registry, n int, by string) (TopList, error) {
 	var list TopList
 	busiest, err := book.Top(ctx, n, orders[by])
 	if err != nil {
@@ -115,7 +116,7 @@ func Top(ctx context.Context, book *ledger.Ledger, n int, by string) (TopList, e
 	}
 	for _, b := range busiest {
 		if b.Problem != nil {
-			list.Broken = append(list.Broken, Unusable{b.APIKey, b.Problem.Error(), ledger.KeyHash(b.APIKey)})
+			list.Broken = append(list.Broken, Unusable{b.APIKey, b.Problem.Error(), storage.KeyHash(b.APIKey)})
 			continue
 		}
 		u := StandingOf(b.APIKey, b.Usage)

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -54,9 +55,9 @@ func ParseSubject(arg string) (Subject, error) {
 	return s, nil
 }
 
-// isHash reports whether a text has the form of [ledger.KeyHash].
+// isHash reports whether a text has the form of [storage.KeyHash].
 func isHash(text string) bool {
-	return len(text) == len(ledger.KeyHash("")) && strings.Trim(text, "0123456789abcdef") == ""
+	return len(text) == len(storage.KeyHash("")) && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // Named reports whether the subject names a key at all.
@@ -76,7 +77,7 @@ type Search struct {
 // Resolve finds the api_keys of the subjects that were named by a hash, with one
 // walk over the keys for all of them. One that is not there is left without. The
 // error is a searchError if the time was too short.
-func Resolve(ctx context.Context, book *ledger.Ledger, by Search, subjects ...*Subject) error {
+func Resolve(ctx context.Context, book *registry.Registry, by Search, subjects ...*Subject) error {
 	hashes := HashesOf(subjects)
 	if len(hashes) == 0 {
 		return nil
@@ -114,11 +115,11 @@ func HashesOf(subjects []*Subject) []string {
 }
 
 // Found reports whether a subject's key is known, after resolve. The error wraps
-// [ledger.ErrUnknown].
+// [storage.ErrUnknown].
 func (s *Subject) Found() error {
 	if s.APIKey == "" && s.Hash != "" {
 		return Reword(fmt.Sprintf("no key has the hash %s: its record was revoked or has expired, "+
-			"or it is in another Redis or under another prefix", s.Hash), ledger.ErrUnknown)
+			"or it is in another Redis or under another prefix", s.Hash), storage.ErrUnknown)
 	}
 	return nil
 }

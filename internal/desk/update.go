@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/registry"
 )
 
 // Amendment is what an operator changes of a key. What is nil stays as it is.
@@ -22,8 +22,8 @@ type Amendment struct {
 
 // Change judges the amendment at the time now. The error is a fieldError. The limit as
 // a whole is judged where it meets the record's other fields.
-func (a Amendment) Change(now time.Time) (ledger.Change, error) {
-	c := ledger.Change{RateLimit: a.Limit, Algorithm: a.Algorithm, Burst: a.Burst, Label: a.Label}
+func (a Amendment) Change(now time.Time) (registry.Change, error) {
+	c := registry.Change{RateLimit: a.Limit, Algorithm: a.Algorithm, Burst: a.Burst, Label: a.Label}
 	var faults [5]error
 	if a.Routes != nil {
 		c.AllowedRoutes = *a.Routes
@@ -59,7 +59,7 @@ type updated struct {
 }
 
 // ReportUpdate is what update answers.
-func ReportUpdate(e ledger.Entry) updated {
+func ReportUpdate(e registry.Entry) updated {
 	return updated{e.APIKey, json.RawMessage(e.Raw), TTLSeconds(e.TTL)}
 }
 

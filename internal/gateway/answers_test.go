@@ -15,7 +15,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/http1"
 	"github.com/tykctl/tykctl/internal/inbound"
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
@@ -45,10 +45,10 @@ func TestAnswers(t *testing.T) {
 		{jwtauth.ErrInvalid, 401, "invalid_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{jwtauth.ErrClaims, 401, "invalid_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
 		{jwtauth.ErrExpired, 401, "expired_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{ledger.ErrUnknown, 401, "unknown_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{ledger.ErrExpired, 401, "expired_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
-		{ledger.ErrRecord, 503, "store_unavailable", "Retry-After: 1"},
-		{ledger.ErrUnavailable, 503, "store_unavailable", "Retry-After: 1"},
+		{storage.ErrUnknown, 401, "unknown_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{storage.ErrExpired, 401, "expired_token", `WWW-Authenticate: Bearer realm="tykctl", error="invalid_token"`},
+		{storage.ErrRecord, 503, "store_unavailable", "Retry-After: 1"},
+		{storage.ErrUnavailable, 503, "store_unavailable", "Retry-After: 1"},
 		{errOverloaded, 503, "overloaded", "Retry-After: 1"},
 		{errDraining, 503, "overloaded", ""},
 		{errRoute, 403, "route_forbidden", `WWW-Authenticate: Bearer realm="tykctl", error="insufficient_scope"`},
@@ -84,12 +84,11 @@ func TestAnswers(t *testing.T) {
 func TestEveryErrorHasARow(t *testing.T) {
 	source := readFile(t, "answers.go")
 	noRow := []string{
-		"ledger.ErrExists",                                                // of the operator's commands
 		"jwtauth.ErrWeakSecret", "jwtauth.ErrAlgorithm", "jwtauth.ErrKey", // of the configuration
 	}
 	found := 0
 	for name, dir := range map[string]string{
-		"http1": "../http1", "inbound": "../inbound", "ledger": "../ledger", "upstream": "../upstream", "jwtauth": "../../pkg/jwtauth",
+		"http1": "../http1", "inbound": "../inbound", "storage": "../storage", "ledger": "../ledger", "upstream": "../upstream", "jwtauth": "../../pkg/jwtauth",
 	} {
 		for _, sentinel := range sentinels(t, dir) {
 			found++

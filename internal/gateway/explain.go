@@ -11,6 +11,7 @@ import (
 
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -178,9 +179,9 @@ func fault(err error, req *inbound.Request, permit ledger.Permit) string {
 			return fmt.Sprintf("nothing is left of its %s, the next permit is there in %s", d.Limit.Algorithm, seconds(d.RetryAfter))
 		}
 		return fmt.Sprintf("all %d of this window are used, resets in %s", d.Limit.Permits, seconds(d.Reset))
-	case errors.Is(err, ledger.ErrUnknown):
+	case errors.Is(err, storage.ErrUnknown):
 		return "no record of this key: it was revoked, has expired, or never was"
-	case errors.Is(err, ledger.ErrExpired):
+	case errors.Is(err, storage.ErrExpired):
 		return fmt.Sprintf("%s: since %s", err, permit.Record.Expires.UTC().Format(time.RFC3339))
 	}
 	return err.Error()

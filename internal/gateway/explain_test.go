@@ -9,6 +9,8 @@ import (
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
@@ -20,10 +22,10 @@ const apiKey = "an-api-key-of-the-tests"
 func explainer(t *testing.T) (*Gateway, string) {
 	t.Helper()
 	server := redistest.Start(t)
-	book := ledger.Open(ledger.Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: 744 * time.Hour}})
-	t.Cleanup(func() { _ = book.Close() })
-	grant := ledger.Grant{APIKey: apiKey, RateLimit: 2, AllowedRoutes: []string{"GET /a"}, ExpiresAt: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour).Unix()}
-	if _, err := book.Create(t.Context(), grant, time.Hour); err != nil {
+	store := storage.Open(storage.Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: 744 * time.Hour}})
+	t.Cleanup(func() { _ = store.Close() })
+	grant := storage.Grant{APIKey: apiKey, RateLimit: 2, AllowedRoutes: []string{"GET /a"}, ExpiresAt: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour).Unix()}
+	if _, err := registry.New(store).Create(t.Context(), grant, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	key, err := jwtauth.NewHMACKey("HS256", []byte("a secret of the tests, of forty-some bytes!!"))
@@ -38,7 +40,7 @@ func explainer(t *testing.T) (*Gateway, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: book, Now: time.Now}, jwt
+	return &Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: ledger.New(store, ledger.Options{}), Now: time.Now}, jwt
 }
 
 // marks writes a verdict's stages as they are shown: ✓, ✗ or - for not checked.
@@ -120,7 +122,7 @@ func TestAFaultIsNeverAPass(t *testing.T) {
 func TestAdmitAllocatesNothingOfItsOwn(t *testing.T) {
 	g, jwt := explainer(t)
 	req := inbound.Request{Method: "GET", Path: "/a", Bearer: jwt}
-	never := func(*ledger.Record) error { return errRoute }
+	never := func(*storage.Record) error { return errRoute }
 	staged := testing.AllocsPerRun(20, func() {
 		token, _ := g.Verifier.Verify(jwt, time.Now())
 		_, _ = g.Ledger.Take(t.Context(), token.APIKey, never)

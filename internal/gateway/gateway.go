@@ -17,6 +17,7 @@ import (
 	"github.com/tykctl/tykctl/internal/cors"
 	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/upstream"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
@@ -94,7 +95,7 @@ const (
 
 // permit settles what a genuine key may do.
 func (g *Gateway) permit(ctx context.Context, apiKey string, req *inbound.Request, how settling) (permit ledger.Permit, err error) {
-	allow := func(rec *ledger.Record) error {
+	allow := func(rec *storage.Record) error {
 		if !rec.Routes.Allows(req.Method, req.Path) {
 			return errRoute
 		}
@@ -215,7 +216,7 @@ func (g *Gateway) tell(x Exchange, apiKey string) {
 		return
 	}
 	if apiKey != "" {
-		x.KeyHash = ledger.KeyHash(apiKey)
+		x.KeyHash = storage.KeyHash(apiKey)
 	}
 	g.Log(x)
 }

@@ -3,7 +3,7 @@ package gateway
 import (
 	"net/http"
 
-	"github.com/tykctl/tykctl/internal/ledger"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/upstream"
 )
 
@@ -13,7 +13,7 @@ import (
 func vouch(w *recorder, r *http.Request, apiKey string) upstream.Result {
 	LeaveBody(w, r)
 	h := w.Header()
-	h["X-Api-Key-Hash"] = []string{ledger.KeyHash(apiKey)}
+	h["X-Api-Key-Hash"] = []string{storage.KeyHash(apiKey)}
 	h["Cache-Control"] = []string{"no-store"}
 	h["Content-Length"] = []string{"0"}
 	w.WriteHeader(http.StatusOK)

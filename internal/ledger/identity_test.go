@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
@@ -23,8 +24,9 @@ func TestCutRepliesNeverReachAnotherCaller(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client(t)
 	wire := redistest.StartWire(t, server.Addr)
-	l := Open(Options{Addrs: []string{wire.Addr}, Timeout: time.Second, Prefix: "token:", CacheSize: 8})
-	t.Cleanup(func() { _ = l.Close() })
+	store := storage.Open(storage.Options{Addrs: []string{wire.Addr}, Timeout: time.Second, Prefix: "token:", CacheSize: 8})
+	t.Cleanup(func() { _ = store.Close() })
+	l := New(store, Options{CacheSize: 8})
 
 	const window = "876000h"
 	taken := make([]atomic.Int64, keys)
@@ -46,14 +48,14 @@ func TestCutRepliesNeverReachAnotherCaller(t *testing.T) {
 		wg.Go(func() {
 			for turn := c; time.Now().Before(end); turn++ {
 				i := turn % keys
-				p, err := l.Take(t.Context(), fmt.Sprint("key-", i), func(rec *Record) error {
+				p, err := l.Take(t.Context(), fmt.Sprint("key-", i), func(rec *storage.Record) error {
 					if !rec.Routes.Allows("GET", fmt.Sprint("/", i)) {
 						t.Errorf("key %d is judged by a record with the routes %q", i, rec.Routes.Patterns())
 					}
 					return nil
 				})
 				switch {
-				case errors.Is(err, ErrUnavailable):
+				case errors.Is(err, storage.ErrUnavailable):
 					failed.Add(1)
 				case err != nil:
 					t.Errorf("key %d: %v", i, err)

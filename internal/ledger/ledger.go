@@ -12,20 +12,13 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
@@ -35,8 +28,10 @@ const attempts = 4
 
 // Ledger is safe for concurrent use.
 type Ledger struct {
+	store  *storage.Store
+	redis  storage.Options // of the store
 	opts   Options
-	seen   *table[*Record]
+	seen   *table[*storage.Record]
 	absent absent
 	routes *table[*route.Set]
 	local  *local // nil unless Options.Local
@@ -44,46 +39,55 @@ type Ledger struct {
 	state  state
 	told   *onceEach
 	gripes gripes
-
-	site    atomic.Pointer[site]
-	found   atomic.Bool   // it is known whether Redis is a Cluster
-	finding chan struct{} // held while that is asked for
-
-	changing sync.Mutex // guards replacing site
-	closed   bool
-
-	tripping sync.Mutex
-	open     int // breakers
 }
 
-// Open makes a ledger. It does not wait for Redis and does not fail when Redis
-// is away: requests then get [ErrUnavailable] until it is there.
-func Open(o Options) *Ledger {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Observe == nil {
-		o.Observe = func(string, time.Duration, string) {}
-	}
+// Options says how requests are served.
+type Options struct {
+	CacheSize int // keys remembered, at most: their records, and what Redis last said
+
+	Local     bool          // serve requests without Redis when it cannot
+	Grace     time.Duration // of keys that Redis settled a request of so recently
+	Instances int           // that share each limit then; 0 means 1
+
+	// Events, if set, is told what becomes of requests.
+	Events Events
+	// Watched, if set, is told each time Redis is looked at whether it answered.
+	Watched func(up bool)
+}
+
+// Events are what an operator wants counted. Its methods must be quick, and are
+// called concurrently.
+type Events interface {
+	// Denied tells of a request that was refused because its key was known to have
+	// nothing left, without asking Redis.
+	Denied()
+	// Alone tells that requests are served without Redis, or no longer.
+	Alone(on bool)
+}
+
+type noEvents struct{}
+
+func (noEvents) Denied()    {}
+func (noEvents) Alone(bool) {}
+
+// New makes a ledger of the keys in a store, which stays the caller's to close.
+// While Redis is away, requests get [storage.ErrUnavailable].
+func New(store *storage.Store, o Options) *Ledger {
 	if o.Events == nil {
 		o.Events = noEvents{}
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	shared := store.Options()
 	l := &Ledger{
-		opts:    o,
-		seen:    newTable[*Record](o.CacheSize),
-		routes:  newTable[*route.Set](maxRoutes),
-		now:     o.Now,
-		told:    newOnceEach(maxTold),
-		absent:  absent{newTable[absence](o.CacheSize), o.Now},
-		gripes:  gripes{now: o.Now, last: map[string]time.Time{}},
-		finding: make(chan struct{}, 1),
+		store:  store,
+		redis:  shared,
+		opts:   o,
+		seen:   newTable[*storage.Record](o.CacheSize),
+		routes: newTable[*route.Set](maxRoutes),
+		now:    shared.Now,
+		told:   newOnceEach(maxTold),
+		absent: absent{newTable[absence](o.CacheSize), shared.Now},
+		gripes: gripes{now: shared.Now, last: map[string]time.Time{}},
 	}
-	cluster, known := o.cluster()
-	l.site.Store(l.newSite(cluster))
-	l.found.Store(known)
 	if o.Local {
 		l.local = &local{
 			grace: o.Grace, instances: max(int64(o.Instances), 1), now: l.now,
@@ -93,35 +97,27 @@ func Open(o Options) *Ledger {
 	return l
 }
 
-// Close ends the connections. Calls under way fail with [ErrUnavailable].
-func (l *Ledger) Close() error {
-	l.changing.Lock()
-	defer l.changing.Unlock()
-	l.closed = true
-	return l.at().close()
-}
-
 // Permit is the ledger's answer to one request. Whether the permit was granted
 // stands in Decision; a refusal by limit is not an error.
 type Permit struct {
-	Record   *Record
+	Record   *storage.Record
 	Decision ratelimit.Decision
 	Waited   time.Duration // for Redis
 }
 
 // Take settles a request of apiKey: it finds the live record, has allow judge
 // the request by it, and takes one permit from the key's limit. Nothing is
-// taken when the record is missing ([ErrUnknown]), over ([ErrExpired]) or
-// unreadable ([ErrRecord]), when what counts for the key is ([ErrCounter]), or when allow returns an error, which comes back as
+// taken when the record is missing ([storage.ErrUnknown]), over ([storage.ErrExpired]) or
+// unreadable ([storage.ErrRecord]), when what counts for the key is ([storage.ErrCounter]), or when allow returns an error, which comes back as
 // it is. allow may be called again when the record has changed; it must be quick.
 //
 // Cost: one round trip when the record is the one last seen, shared with the
 // callers beside it; none while the key is known to have nothing left; two for a
 // key that this process has not seen or whose record changed. It never waits
-// longer than Options.Timeout. Then, and for every fault of Redis, it settles the
+// longer than the store's Timeout. Then, and for every fault of Redis, it settles the
 // request locally if Options.Local says so and it can; else the error is
-// [ErrUnavailable].
-func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+// [storage.ErrUnavailable].
+func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*storage.Record) error) (Permit, error) {
 	start := l.now()
 	permit, err := l.ask(ctx, apiKey, allow)
 	if err != nil && ctx.Err() != nil {
@@ -131,8 +127,8 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) er
 		switch {
 		case err == nil:
 			l.local.settled(apiKey, permit.Decision.Remaining, start)
-		case errors.Is(err, ErrUnavailable):
-			if p, known, refusal := l.local.serve(apiKey, func(r *Record) error { return l.authorise(r, allow) }); known {
+		case errors.Is(err, storage.ErrUnavailable):
+			if p, known, refusal := l.local.serve(apiKey, func(r *storage.Record) error { return l.authorise(r, allow) }); known {
 				permit, err = p, refusal
 			}
 		}
@@ -145,32 +141,32 @@ func (l *Ledger) Take(ctx context.Context, apiKey string, allow func(*Record) er
 }
 
 // errAway is what requests get that no longer wait for Redis.
-var errAway = fmt.Errorf("%w: it has not answered for a while", ErrUnavailable)
+var errAway = fmt.Errorf("%w: it has not answered for a while", storage.ErrUnavailable)
 
 // report logs what an operator should do something about.
 func (l *Ledger) report(apiKey string, err error) {
 	switch {
-	case errors.Is(err, ErrRecord):
+	case errors.Is(err, storage.ErrRecord):
 		if l.told.first(apiKey) {
-			l.opts.Logger.Error("a key's record cannot be used: write it anew or revoke it",
-				"key", KeyHash(apiKey), "err", err)
+			l.redis.Logger.Error("a key's record cannot be used: write it anew or revoke it",
+				"key", storage.KeyHash(apiKey), "err", err)
 		}
-	case errors.Is(err, ErrCounter):
+	case errors.Is(err, storage.ErrCounter):
 		if l.told.first(apiKey) {
-			l.opts.Logger.Error("what counts for a key cannot be used: 'tykctl limits reset' begins anew",
-				"key", KeyHash(apiKey), "err", err)
+			l.redis.Logger.Error("what counts for a key cannot be used: 'tykctl limits reset' begins anew",
+				"key", storage.KeyHash(apiKey), "err", err)
 		}
-	case Kind(err) != "":
-		if l.gripes.due(Kind(err)) {
-			l.opts.Logger.Error("requests get 503", "why", sentence(err), "kind", Kind(err), "err", err)
+	case storage.Kind(err) != "":
+		if l.gripes.due(storage.Kind(err)) {
+			l.redis.Logger.Error("requests get 503", "why", storage.Sentence(err), "kind", storage.Kind(err), "err", err)
 		}
 	}
 }
 
 // ask puts a request to Redis, unless the server that holds the key has just not
 // answered others.
-func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
-	if !l.at().breakerOf(ctx, apiKey).allow() {
+func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*storage.Record) error) (Permit, error) {
+	if !l.store.At().Allows(ctx, apiKey) {
 		return Permit{}, errAway
 	}
 	return l.take(ctx, apiKey, allow)
@@ -178,10 +174,10 @@ func (l *Ledger) ask(ctx context.Context, apiKey string, allow func(*Record) err
 
 // take guesses that the record last seen still stands. When it does not, or there
 // is none, it goes by the live one, with what is left of the time.
-func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) error) (Permit, error) {
+func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*storage.Record) error) (Permit, error) {
 	begun := time.Now()
-	var live *Record
-	if rec := l.seen.get(apiKey); rec != nil && rec.tagged == (l.at().cluster != nil) {
+	var live *storage.Record
+	if rec := l.seen.get(apiKey); rec != nil && l.store.At().Bound(rec) {
 		// The limiter keeps to the time-out by itself, for less than a context costs.
 		permit, current, err := l.settle(ctx, apiKey, rec, l.authorise(rec, allow))
 		if current == nil && !wrongType(err) {
@@ -189,10 +185,10 @@ func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) er
 		}
 		live = current
 	}
-	ctx, cancel := context.WithDeadline(ctx, begun.Add(l.opts.Timeout))
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(l.redis.Timeout))
 	defer cancel()
 	if live == nil {
-		if err := l.find(ctx); err != nil {
+		if err := l.store.Find(ctx); err != nil {
 			return Permit{}, err
 		}
 		var err error
@@ -210,12 +206,12 @@ func (l *Ledger) take(ctx context.Context, apiKey string, allow func(*Record) er
 		}
 		live = current
 	}
-	return Permit{}, fmt.Errorf("%w: the key's record changed %d times in one request", ErrUnavailable, attempts)
+	return Permit{}, fmt.Errorf("%w: the key's record changed %d times in one request", storage.ErrUnavailable, attempts)
 }
 
-func (l *Ledger) authorise(rec *Record, allow func(*Record) error) error {
+func (l *Ledger) authorise(rec *storage.Record, allow func(*storage.Record) error) error {
 	if !rec.Expires.IsZero() && !l.now().Before(rec.Expires) {
-		return ErrExpired
+		return storage.ErrExpired
 	}
 	return allow(rec)
 }
@@ -230,13 +226,13 @@ var anyLimit = ratelimit.Limit{Window: time.Second}
 // meet asks for the live record by the limiter's script, so that callers share
 // exchanges, and those with the same key one command: a flood on a key without a
 // record hurts no other.
-func (l *Ledger) meet(ctx context.Context, apiKey string) (*Record, error) {
+func (l *Ledger) meet(ctx context.Context, apiKey string) (*storage.Record, error) {
 	if l.absent.refuses(apiKey) {
-		return nil, ErrUnknown
+		return nil, storage.ErrUnknown
 	}
 	asked := l.now()
-	at := l.at() // the name and the limiter belong together
-	out, err := at.limiter.Holds(ctx, redislimit.Guard{Key: at.recordKey(apiKey), Value: unread}, apiKey, anyLimit)
+	at := l.store.At() // the name and the limiter belong together
+	out, err := at.Limiter.Holds(ctx, redislimit.Guard{Key: at.RecordName(apiKey), Value: unread}, apiKey, anyLimit)
 	switch {
 	case err != nil:
 		return nil, l.fault(apiKey, err)
@@ -252,15 +248,17 @@ func (l *Ledger) meet(ctx context.Context, apiKey string) (*Record, error) {
 
 // wrongType reports that a script met a value of another type: the record, if it was
 // replaced since it was last seen, or the counter.
-func wrongType(err error) bool { return errors.Is(err, ErrCounter) && kind(err) == "wrongtype" }
+func wrongType(err error) bool {
+	return errors.Is(err, storage.ErrCounter) && storage.Classify(err) == "wrongtype"
+}
 
 // fetch reads the live record alone, by a plain command.
-func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
+func (l *Ledger) fetch(ctx context.Context, apiKey string) (*storage.Record, error) {
 	start := l.now()
-	at := l.at() // the name and the client belong together
-	raw, err := at.client.Get(ctx, at.recordKey(apiKey)).Result()
-	l.observe("record", start, err)
-	if noSuchKey(err) {
+	at := l.store.At() // the name and the client belong together
+	raw, err := at.Client.Get(ctx, at.RecordName(apiKey)).Result()
+	l.store.Observe("record", start, err)
+	if storage.NoSuchKey(err) {
 		return l.learn(apiKey, "", false)
 	}
 	if err != nil {
@@ -274,17 +272,17 @@ func (l *Ledger) fetch(ctx context.Context, apiKey string) (*Record, error) {
 // a refusal already. If it is not, nothing is taken, and the record that stands there
 // now is returned. Callers with the same key and the same rec ask the same question,
 // so the limiter asks it once.
-func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal error) (p Permit, current *Record, err error) {
-	guard := redislimit.Guard{Key: rec.name, Value: rec.raw}
+func (l *Ledger) settle(ctx context.Context, apiKey string, rec *storage.Record, refusal error) (p Permit, current *storage.Record, err error) {
+	guard := rec.Guard()
 	var out redislimit.Outcome
 	if refusal == nil {
-		out, err = l.at().limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
+		out, err = l.store.At().Limiter.TakeIf(ctx, guard, apiKey, rec.Limit, 1)
 	} else {
-		out, err = l.at().limiter.Holds(ctx, guard, apiKey, rec.Limit)
+		out, err = l.store.At().Limiter.Holds(ctx, guard, apiKey, rec.Limit)
 	}
 	switch {
-	case kind(err) == "wrongtype":
-		return Permit{}, nil, fmt.Errorf("%w: %w", ErrCounter, err)
+	case storage.Classify(err) == "wrongtype":
+		return Permit{}, nil, fmt.Errorf("%w: %w", storage.ErrCounter, err)
 	case err != nil:
 		return Permit{}, nil, l.fault(apiKey, err)
 	case out.Changed:
@@ -296,28 +294,32 @@ func (l *Ledger) settle(ctx context.Context, apiKey string, rec *Record, refusal
 	return Permit{Record: rec, Decision: out.Decision}, nil, refusal
 }
 
-// exchanged takes in how a round trip of the limiter ended.
-func (l *Ledger) exchanged(x redislimit.Exchange) {
-	l.opts.Observe("take", x.Took, kind(x.Err))
-	l.opts.Events.Shared(x.Callers)
-}
-
 // learn takes in what Redis holds of a key now.
-func (l *Ledger) learn(apiKey, raw string, exists bool) (*Record, error) {
+func (l *Ledger) learn(apiKey, raw string, exists bool) (*storage.Record, error) {
 	if !exists {
 		l.seen.drop(apiKey)
-		return nil, ErrUnknown
+		return nil, storage.ErrUnknown
 	}
-	rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
+	rec, err := l.store.Decode(raw, apiKey)
 	if err != nil {
 		l.seen.drop(apiKey)
-		l.opts.Observe("record", 0, kind(err))
+		l.redis.Observe("record", 0, storage.Classify(err))
 		return nil, err
 	}
-	at := l.at()
-	rec.name, rec.tagged, rec.Routes = at.recordKey(apiKey), at.cluster != nil, l.shared(rec.Routes)
+	l.store.At().Bind(rec, apiKey)
+	rec.Routes = l.shared(rec.Routes)
 	l.seen.put(apiKey, rec)
 	return rec, nil
+}
+
+// fault turns what the client reported into what callers can act on. A record that is
+// no string any more is forgotten.
+func (l *Ledger) fault(apiKey string, err error) error {
+	err = l.store.Fault(err)
+	if errors.Is(err, storage.ErrRecord) {
+		l.seen.drop(apiKey)
+	}
+	return err
 }
 
 // maxRoutes bounds the sets of routes that records share.
@@ -335,63 +337,4 @@ func (l *Ledger) shared(s route.Set) route.Set {
 	}
 	l.routes.put(name.String(), &s)
 	return s
-}
-
-// fault turns what the client reported into what callers can act on.
-func (l *Ledger) fault(apiKey string, err error) error {
-	switch k := kind(err); k {
-	case "wrongtype": // the value under the key's name is not a string: the key's fault, not Redis's
-		l.seen.drop(apiKey)
-		return fmt.Errorf("%w: it is no string in Redis", ErrRecord)
-	case "counter":
-		return fmt.Errorf("%w: %w", ErrCounter, err)
-	default:
-		return newOutage(k, err, l.opts.Addrs)
-	}
-}
-
-func (l *Ledger) observe(op string, start time.Time, err error) {
-	l.opts.Observe(op, l.now().Sub(start), kind(err))
-}
-
-// Create writes the record of a new key, to vanish after ttl. It never
-// overwrites: [ErrExists] if the key has a record. It returns the record's name.
-func (l *Ledger) Create(ctx context.Context, g Grant, ttl time.Duration) (string, error) {
-	raw, err := json.Marshal(g)
-	if err != nil {
-		return "", err
-	}
-	ctx, cancel := l.budget(ctx)
-	defer cancel()
-	if err := l.find(ctx); err != nil {
-		return "", err
-	}
-	at := l.at()
-	name := at.recordKey(g.APIKey)
-	if err := checkSize(string(raw), &g.Label); err != nil {
-		return name, err
-	}
-	start := l.now()
-	err = at.client.SetArgs(ctx, name, raw, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
-	l.observe("create", start, err)
-	switch {
-	case noSuchKey(err):
-		return name, ErrExists
-	case err != nil:
-		return name, l.fault(g.APIKey, err)
-	}
-	return name, nil
-}
-
-// RecordName is the name of a key's record in Redis. It is known once Redis has
-// answered, where it has to be asked whether it is a Cluster.
-func (l *Ledger) RecordName(apiKey string) string { return l.recordKey(apiKey) }
-
-func (l *Ledger) recordKey(apiKey string) string { return l.at().recordKey(apiKey) }
-
-// KeyHash names an api_key where the key itself must not stand: in logs. It is
-// the first 12 hex digits of the key's SHA-256.
-func KeyHash(apiKey string) string {
-	sum := sha256.Sum256([]byte(apiKey))
-	return hex.EncodeToString(sum[:6])
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
@@ -18,7 +19,7 @@ type local struct {
 	grace     time.Duration
 	instances int64
 	now       func() time.Time
-	seen      *table[*Record] // the ledger's
+	seen      *table[*storage.Record] // the ledger's
 	heard     *table[*heard]
 	changed   func(on bool) // called with the lock held, so in order
 
@@ -51,7 +52,7 @@ func (l *local) settled(apiKey string, left int64, at time.Time) {
 
 // serve settles a request without Redis. It reports false for a key of which it
 // knows too little.
-func (l *local) serve(apiKey string, authorise func(*Record) error) (permit Permit, known bool, err error) {
+func (l *local) serve(apiKey string, authorise func(*storage.Record) error) (permit Permit, known bool, err error) {
 	h, rec := l.heard.get(apiKey), l.seen.get(apiKey)
 	if h == nil || rec == nil {
 		return Permit{}, false, nil

@@ -7,23 +7,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 func newLocal(clock *handClock, instances int64, told *[]bool) *local {
 	return &local{
 		grace: 30 * time.Second, instances: instances, now: clock.now,
-		seen: newTable[*Record](100), heard: newTable[*heard](100), changed: func(on bool) { *told = append(*told, on) },
+		seen: newTable[*storage.Record](100), heard: newTable[*heard](100), changed: func(on bool) { *told = append(*told, on) },
 	}
 }
 
 // hears has Redis settle a request of the key k.
 func (l *local) hears(limit ratelimit.Limit, left int64, at time.Time) {
-	l.seen.put("k", &Record{Limit: limit})
+	l.seen.put("k", &storage.Record{Limit: limit})
 	l.settled("k", left, at)
 }
 
-func anyone(*Record) error { return nil }
+func anyone(*storage.Record) error { return nil }
 
 // grants asks n times and counts.
 func (l *local) grants(t *testing.T, n int) (granted int) {
@@ -107,7 +108,7 @@ func TestLocalStillAuthorises(t *testing.T) {
 	l := newLocal(clock, 1, new([]bool))
 	l.hears(ratelimit.Limit{Permits: 1, Window: time.Minute}, 1, clock.now())
 	forbidden := errors.New("forbidden")
-	if _, known, err := l.serve("k", func(*Record) error { return forbidden }); !known || !errors.Is(err, forbidden) {
+	if _, known, err := l.serve("k", func(*storage.Record) error { return forbidden }); !known || !errors.Is(err, forbidden) {
 		t.Errorf("known %v, %v", known, err)
 	}
 	if got := l.grants(t, 1); got != 1 {

@@ -12,6 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // calls counts the commands, or scripts if none is named, that a server ran since the
@@ -39,7 +41,7 @@ func calls(t *testing.T, client *redis.Client, commands ...string) (n int) {
 // Callers that meet a key for the first time share what it costs.
 func TestFirstRequestsAreGathered(t *testing.T) {
 	server := redistest.Start(t)
-	l, client := open(t, server, func(o *Options) { o.CacheSize = 1024 }), server.Client(t)
+	l, client := open(t, server, func(o *options) { o.remember(1024) }), server.Client(t)
 	put(t, client, "token:"+testKey, `{"rate_limit":1000,"window":"876000h"}`, time.Hour)
 	put(t, client, "token:"+apiKey(1), testRecord, time.Hour)
 	if _, err := l.Take(t.Context(), apiKey(1), anyone); err != nil { // Redis knows the script now
@@ -63,7 +65,7 @@ func TestFirstRequestsAreGathered(t *testing.T) {
 	if n := calls(t, client, "get", "eval", "evalsha"); n > 100 { // it is some 7 scripts with a GET each, unless the machine is slow to start them all
 		t.Errorf("500 callers cost %d commands", n)
 	}
-	if u, err := l.Usage(t.Context(), testKey, mustDecode(t, `{"rate_limit":1000,"window":"876000h"}`).Limit); err != nil || u.Used != 500 {
+	if u, err := registry.New(l.store).Usage(t.Context(), testKey, mustDecode(t, l, `{"rate_limit":1000,"window":"876000h"}`).Limit); err != nil || u.Used != 500 {
 		t.Errorf("%+v, %v; want 500 used", u, err)
 	}
 }
@@ -73,7 +75,10 @@ func TestFirstRequestsAreGathered(t *testing.T) {
 func TestAFloodOnAnUnknownKey(t *testing.T) {
 	clock := newHandClock()
 	server := redistest.Start(t)
-	l, client := open(t, server, func(o *Options) { o.CacheSize, o.Now = 1024, clock.now }), server.Client(t)
+	l, client := open(t, server, func(o *options) {
+		o.remember(1024)
+		o.Now = clock.now
+	}), server.Client(t)
 	want := func(want error) {
 		t.Helper()
 		if _, err := l.Take(t.Context(), testKey, anyone); !errors.Is(err, want) {
@@ -84,28 +89,28 @@ func TestAFloodOnAnUnknownKey(t *testing.T) {
 	revoke := func() { client.Del(t.Context(), "token:"+testKey) }
 
 	for range absentAfter - 1 {
-		want(ErrUnknown)
+		want(storage.ErrUnknown)
 	}
 	record()
 	want(nil)
 	revoke()
-	want(ErrUnknown)
+	want(storage.ErrUnknown)
 
 	calls(t, client)
 	for range 1000 {
-		want(ErrUnknown)
+		want(storage.ErrUnknown)
 	}
 	if n := calls(t, client); n != absentAfter {
 		t.Errorf("a flood cost %d scripts, want %d", n, absentAfter)
 	}
 	clock.advance(absentFor - 1)
-	want(ErrUnknown)
+	want(storage.ErrUnknown)
 	if n := calls(t, client); n != 0 {
 		t.Errorf("%d scripts within a second", n)
 	}
 	clock.advance(1)
 	for range 1000 { // which goes on: one look a second
-		want(ErrUnknown)
+		want(storage.ErrUnknown)
 	}
 	if n := calls(t, client); n != 1 {
 		t.Errorf("%d scripts in the next second, want 1", n)
@@ -115,7 +120,7 @@ func TestAFloodOnAnUnknownKey(t *testing.T) {
 	want(nil)
 	revoke()
 	clock.advance(3 * absentFor)
-	want(ErrUnknown)
+	want(storage.ErrUnknown)
 	record()
 	want(nil)
 }
@@ -126,8 +131,9 @@ func TestOneBrokenKey(t *testing.T) {
 	const record = `{"rate_limit":10,"window":"876000h"}`
 	server := redistest.Start(t)
 	var log strings.Builder
-	l, client := open(t, server, func(o *Options) {
-		o.CacheSize, o.Logger = 1024, slog.New(slog.NewTextHandler(&log, nil))
+	l, client := open(t, server, func(o *options) {
+		o.remember(1024)
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	}), server.Client(t)
 	put(t, client, "token:"+apiKey(0), record, time.Hour)
 	for i, tt := range []struct {
@@ -137,13 +143,13 @@ func TestOneBrokenKey(t *testing.T) {
 		warm   bool // the record is remembered when it happens
 		want   error
 	}{
-		{"a text as the counter", []any{"SET", "rate_count:%s:0", "x"}, false, false, ErrCounter},
-		{"a text as the counter, later", []any{"SET", "rate_count:%s:0", "x"}, false, true, ErrCounter},
-		{"a list as the counter", []any{"RPUSH", "rate_count:%s:0", "x"}, false, false, ErrCounter},
-		{"a negative counter", []any{"SET", "rate_count:%s:0", "-5"}, false, true, ErrCounter},
-		{"a list as the record", []any{"RPUSH", "token:%s", "x"}, true, false, ErrRecord},
-		{"a list as the record, later", []any{"RPUSH", "token:%s", "x"}, true, true, ErrRecord},
-		{"an empty record", []any{"SET", "token:%s", ""}, true, true, ErrRecord},
+		{"a text as the counter", []any{"SET", "rate_count:%s:0", "x"}, false, false, storage.ErrCounter},
+		{"a text as the counter, later", []any{"SET", "rate_count:%s:0", "x"}, false, true, storage.ErrCounter},
+		{"a list as the counter", []any{"RPUSH", "rate_count:%s:0", "x"}, false, false, storage.ErrCounter},
+		{"a negative counter", []any{"SET", "rate_count:%s:0", "-5"}, false, true, storage.ErrCounter},
+		{"a list as the record", []any{"RPUSH", "token:%s", "x"}, true, false, storage.ErrRecord},
+		{"a list as the record, later", []any{"RPUSH", "token:%s", "x"}, true, true, storage.ErrRecord},
+		{"an empty record", []any{"SET", "token:%s", ""}, true, true, storage.ErrRecord},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			key := apiKey(i + 1)
@@ -160,11 +166,11 @@ func TestOneBrokenKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				if p, err := l.Take(t.Context(), key, anyone); !errors.Is(err, tt.want) || errors.Is(err, ErrUnavailable) || p.Decision.Allowed() {
+				if p, err := l.Take(t.Context(), key, anyone); !errors.Is(err, tt.want) || errors.Is(err, storage.ErrUnavailable) || p.Decision.Allowed() {
 					t.Errorf("%+v, %v; want %v", p, err, tt.want)
 				}
 			}
-			if n := strings.Count(log.String(), KeyHash(key)); n != 1 || strings.Contains(log.String(), key) {
+			if n := strings.Count(log.String(), storage.KeyHash(key)); n != 1 || strings.Contains(log.String(), key) {
 				t.Errorf("it is said %d times: %s", n, log.String())
 			}
 			if _, err := l.Take(t.Context(), apiKey(0), anyone); err != nil {
@@ -173,7 +179,7 @@ func TestOneBrokenKey(t *testing.T) {
 			if tt.record {
 				return
 			}
-			if err := l.Reset(t.Context(), key, mustDecode(t, record).Limit); err != nil {
+			if err := registry.New(l.store).Reset(t.Context(), key, mustDecode(t, l, record).Limit); err != nil {
 				t.Error(err)
 			}
 			if _, err := l.Take(t.Context(), key, anyone); err != nil {
@@ -189,9 +195,9 @@ func TestTroubleIsSaidEachMinute(t *testing.T) {
 	server := redistest.Start(t)
 	var log strings.Builder
 	up := -1
-	l, client := open(t, server, func(o *Options) {
+	l, client := open(t, server, func(o *options) {
 		o.Now, o.Logger = clock.now, slog.New(slog.NewTextHandler(&log, nil))
-		o.Watched = func(yes bool) { up = map[bool]int{true: 1, false: 0}[yes] }
+		o.ledger.Watched = func(yes bool) { up = map[bool]int{true: 1, false: 0}[yes] }
 	}), server.Client(t)
 	put(t, client, "token:"+testKey, testRecord, time.Hour)
 	said := func(what string, want int) {
@@ -211,7 +217,7 @@ func TestTroubleIsSaidEachMinute(t *testing.T) {
 	for minute := range 3 {
 		for range 20 {
 			l.look(t.Context())
-			if _, err := l.Take(t.Context(), testKey, anyone); !errors.Is(err, ErrRefused) || Kind(err) != "oom" {
+			if _, err := l.Take(t.Context(), testKey, anyone); !errors.Is(err, storage.ErrRefused) || storage.Kind(err) != "oom" {
 				t.Fatalf("%v, want oom", err)
 			}
 			clock.advance(2 * time.Second)
@@ -219,7 +225,7 @@ func TestTroubleIsSaidEachMinute(t *testing.T) {
 		said("kind=oom", minute+1)
 		clock.advance(20 * time.Second)
 	}
-	if err := l.Ready(); !errors.Is(err, ErrRefused) || up != 0 {
+	if err := l.Ready(); !errors.Is(err, storage.ErrRefused) || up != 0 {
 		t.Errorf("%v, up %d", err, up)
 	}
 	client.ConfigSet(t.Context(), "maxmemory", "0")
@@ -237,11 +243,12 @@ func TestOneMasterRefuses(t *testing.T) {
 	cluster := redistest.StartCluster(t)
 	var log strings.Builder
 	up := false
-	l := Open(Options{
-		Addrs: cluster.Addrs(), Timeout: 10 * time.Second, Prefix: "token:", Now: time.Now,
-		Logger: slog.New(slog.NewTextHandler(&log, nil)), Watched: func(yes bool) { up = yes },
+	store := storage.Open(storage.Options{
+		Addrs: cluster.Addrs(), Timeout: 10 * time.Second, Prefix: "token:",
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	defer func() { _ = l.Close() }()
+	defer func() { _ = store.Close() }()
+	l := New(store, Options{Watched: func(yes bool) { up = yes }})
 	l.look(t.Context())
 	if err := l.Ready(); err != nil || !up {
 		t.Fatalf("%v, up %t", err, up)

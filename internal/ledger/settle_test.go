@@ -10,6 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // trips counts the round trips of a client.
@@ -34,11 +36,11 @@ func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // A record from memory neither grants nor refuses without Redis, at one round
 // trip for either while it is unchanged.
 func TestARoundTripSettlesARequest(t *testing.T) {
-	l := open(t, redistest.Start(t), func(o *Options) { o.CacheSize = 16 })
-	put(t, l.at().client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/a"]}`, time.Hour)
+	l := open(t, redistest.Start(t), func(o *options) { o.remember(16) })
+	put(t, l.store.At().Client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/a"]}`, time.Hour)
 	errForbidden := errors.New("forbidden")
 	ask := func(path string) error {
-		_, err := l.Take(t.Context(), testKey, func(rec *Record) error {
+		_, err := l.Take(t.Context(), testKey, func(rec *storage.Record) error {
 			if !rec.Routes.Allows("GET", path) {
 				return errForbidden
 			}
@@ -47,7 +49,7 @@ func TestARoundTripSettlesARequest(t *testing.T) {
 		return err
 	}
 	h := &trips{}
-	l.at().client.AddHook(h)
+	l.store.At().Client.AddHook(h)
 	for _, tt := range []struct {
 		name   string
 		before func()
@@ -59,12 +61,12 @@ func TestARoundTripSettlesARequest(t *testing.T) {
 		{"granted", nil, "/a", nil, 1},
 		{"refused", nil, "/b", errForbidden, 1},
 		{"routes changed, now allowed", func() {
-			put(t, l.at().client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
+			put(t, l.store.At().Client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
 		}, "/b", nil, 2},
 		{"and the other refused", nil, "/a", errForbidden, 1},
-		{"revoked", func() { l.at().client.Del(t.Context(), "token:"+testKey) }, "/a", ErrUnknown, 1},
+		{"revoked", func() { l.store.At().Client.Del(t.Context(), "token:"+testKey) }, "/a", storage.ErrUnknown, 1},
 		{"never seen, refused", func() {
-			put(t, l.at().client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
+			put(t, l.store.At().Client.(*redis.Client), "token:"+testKey, `{"rate_limit":100,"window":"876000h","allowed_routes":["/b"]}`, time.Hour)
 		}, "/a", errForbidden, 1},
 	} {
 		if tt.before != nil {
@@ -78,14 +80,14 @@ func TestARoundTripSettlesARequest(t *testing.T) {
 			t.Errorf("%s: %d round trips, want %d", tt.name, got, tt.trips)
 		}
 	}
-	if u, err := l.Usage(t.Context(), testKey, mustDecode(t, `{"rate_limit":100,"window":"876000h"}`).Limit); err != nil || u.Used != 3 {
+	if u, err := registry.New(l.store).Usage(t.Context(), testKey, mustDecode(t, l, `{"rate_limit":100,"window":"876000h"}`).Limit); err != nil || u.Used != 3 {
 		t.Errorf("used %d, %v; want the 3 that were granted", u.Used, err)
 	}
 }
 
-func mustDecode(t *testing.T, raw string) *Record {
+func mustDecode(t *testing.T, l *Ledger, raw string) *storage.Record {
 	t.Helper()
-	rec, err := decode(raw, testKey, Options{}.DefaultLimit)
+	rec, err := l.store.Decode(raw, testKey)
 	if err != nil {
 		t.Fatal(err)
 	}

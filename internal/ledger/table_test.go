@@ -6,14 +6,15 @@ import (
 	"testing"
 
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 func TestTableIsBounded(t *testing.T) {
-	c := newTable[*Record](160)
+	c := newTable[*storage.Record](160)
 	for i := range 10_000 {
 		key := strconv.Itoa(i)
-		c.put(key, &Record{raw: key})
-		if got := c.get(key); got == nil || got.raw != key {
+		c.put(key, &storage.Record{Label: key})
+		if got := c.get(key); got == nil || got.Label != key {
 			t.Fatalf("the record last put is not there: %v", got)
 		}
 	}
@@ -31,18 +32,18 @@ func TestTableIsBounded(t *testing.T) {
 }
 
 func TestTableReplacesInPlace(t *testing.T) {
-	c := newTable[*Record](shards) // one record in each shard
-	c.put("a", &Record{raw: "old"})
-	c.put("a", &Record{raw: "new"})
-	if got := c.get("a"); got == nil || got.raw != "new" {
+	c := newTable[*storage.Record](shards) // one record in each shard
+	c.put("a", &storage.Record{Label: "old"})
+	c.put("a", &storage.Record{Label: "new"})
+	if got := c.get("a"); got == nil || got.Label != "new" {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestTableOfNothing(t *testing.T) {
-	c := newTable[*Record](0)
-	c.put("a", &Record{})
-	c.put("b", &Record{})
+	c := newTable[*storage.Record](0)
+	c.put("a", &storage.Record{})
+	c.put("b", &storage.Record{})
 	if c.get("a") != nil || c.get("b") != nil {
 		t.Error("a cache of size 0 holds records")
 	}
@@ -65,8 +66,9 @@ func TestOnceEach(t *testing.T) {
 }
 
 func TestRecordsShareEqualRoutes(t *testing.T) {
-	l := Open(Options{Addrs: []string{"localhost:1"}, CacheSize: 16})
-	defer func() { _ = l.Close() }()
+	store := storage.Open(storage.Options{Addrs: []string{"localhost:1"}})
+	defer func() { _ = store.Close() }()
+	l := New(store, Options{CacheSize: 16})
 	for _, patterns := range [][]string{{"/a", "/b"}, {"/a/b"}, {"/a1:/b"}, {"/a", "1:/b"}, {}} {
 		before := l.routes.len()
 		for range 2 {

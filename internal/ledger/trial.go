@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
@@ -47,17 +48,17 @@ func (l *Ledger) trial(ctx context.Context) (all, part error) {
 }
 
 func (l *Ledger) try(ctx context.Context, key string) error {
-	ctx, cancel := l.budget(ctx)
+	ctx, cancel := l.store.Budget(ctx)
 	defer cancel()
-	limit := ratelimit.Limit{Algorithm: l.opts.DefaultLimit.Algorithm, Permits: 1000, Window: time.Second}
+	limit := ratelimit.Limit{Algorithm: l.redis.DefaultLimit.Algorithm, Permits: 1000, Window: time.Second}
 	start := l.now()
-	at := l.at()
-	err := at.limiter.Try(ctx, redislimit.Guard{Key: at.recordKey(key), Value: unread}, key, limit)
-	l.observe("ping", start, err)
+	at := l.store.At()
+	err := at.Limiter.Try(ctx, redislimit.Guard{Key: at.RecordName(key), Value: unread}, key, limit)
+	l.store.Observe("ping", start, err)
 	if err == nil {
 		return nil
 	}
-	if err = l.fault(key, err); !errors.Is(err, ErrUnavailable) {
+	if err = l.fault(key, err); !errors.Is(err, storage.ErrUnavailable) {
 		return nil // somebody wrote to the trial's own names: Redis is well
 	}
 	return err
@@ -65,12 +66,12 @@ func (l *Ledger) try(ctx context.Context, key string) error {
 
 // trialKeys has a key for each master.
 func (l *Ledger) trialKeys(ctx context.Context) ([]string, error) {
-	ctx, cancel := l.budget(ctx) // the client may have to ask the nodes who they are
+	ctx, cancel := l.store.Budget(ctx) // the client may have to ask the nodes who they are
 	defer cancel()
-	if err := l.find(ctx); err != nil {
+	if err := l.store.Find(ctx); err != nil {
 		return nil, err
 	}
-	cluster := l.at().cluster
+	cluster := l.store.At().Cluster
 	if cluster == nil {
 		return []string{trialKey}, nil
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // watchEvery is how often Redis is looked at, so how stale [Ledger.Ready] can be.
@@ -36,22 +38,6 @@ func (l *Ledger) Ready() error {
 	return *last
 }
 
-// Ping asks Redis for a sign of life, within the request's time budget.
-func (l *Ledger) Ping(ctx context.Context) error {
-	ctx, cancel := l.budget(ctx)
-	defer cancel()
-	if err := l.find(ctx); err != nil {
-		return err
-	}
-	start := l.now()
-	err := l.at().client.Ping(ctx).Err()
-	l.observe("ping", start, err)
-	if err != nil {
-		return l.fault("", err)
-	}
-	return nil
-}
-
 // Watch looks at Redis until ctx ends, and logs when it goes, each minute while it
 // is away, and when it comes back.
 func (l *Ledger) Watch(ctx context.Context) {
@@ -69,7 +55,7 @@ func (l *Ledger) Watch(ctx context.Context) {
 
 func (l *Ledger) look(ctx context.Context) {
 	err, part := l.trial(ctx)
-	l.recheck(ctx)
+	l.store.Recheck(ctx)
 	if ctx.Err() != nil {
 		return
 	}
@@ -77,25 +63,25 @@ func (l *Ledger) look(ctx context.Context) {
 		l.state.answered.Store(new(l.now()))
 	}
 	before := l.state.last.Swap(&err)
-	addrs := strings.Join(l.opts.Addrs, ",")
+	addrs := strings.Join(l.redis.Addrs, ",")
 	lost := err != nil && (before == nil || *before == nil)
-	due := err != nil && l.gripes.due(Kind(err)) || lost // both are asked: what is said now is not due again
+	due := err != nil && l.gripes.due(storage.Kind(err)) || lost // both are asked: what is said now is not due again
 	switch {
-	case due && l.local != nil && errors.Is(err, ErrRefused):
-		l.opts.Logger.Error("only keys that redis settled a request of lately are served",
-			"why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
+	case due && l.local != nil && errors.Is(err, storage.ErrRefused):
+		l.redis.Logger.Error("only keys that redis settled a request of lately are served",
+			"why", storage.Sentence(err), "addr", addrs, "kind", storage.Kind(err), "err", err)
 	case due && l.local != nil:
-		l.opts.Logger.Error("redis does not answer: only keys that it settled a request of lately are served",
-			"addr", addrs, "kind", Kind(err), "err", err)
-	case lost && !errors.Is(err, ErrRefused):
-		l.opts.Logger.Error("requests get 503 until redis answers", "addr", addrs, "kind", Kind(err), "err", err)
+		l.redis.Logger.Error("redis does not answer: only keys that it settled a request of lately are served",
+			"addr", addrs, "kind", storage.Kind(err), "err", err)
+	case lost && !errors.Is(err, storage.ErrRefused):
+		l.redis.Logger.Error("requests get 503 until redis answers", "addr", addrs, "kind", storage.Kind(err), "err", err)
 	case due:
-		l.opts.Logger.Error("requests get 503", "why", sentence(err), "addr", addrs, "kind", Kind(err), "err", err)
+		l.redis.Logger.Error("requests get 503", "why", storage.Sentence(err), "addr", addrs, "kind", storage.Kind(err), "err", err)
 	case err == nil && before != nil && *before != nil:
-		l.opts.Logger.Info("redis answers again", "addr", addrs)
-	case part != nil && l.gripes.due(Kind(part)):
-		l.opts.Logger.Error("requests of some keys get 503, for one of the cluster's masters fails",
-			"why", sentence(part), "kind", Kind(part), "err", part)
+		l.redis.Logger.Info("redis answers again", "addr", addrs)
+	case part != nil && l.gripes.due(storage.Kind(part)):
+		l.redis.Logger.Error("requests of some keys get 503, for one of the cluster's masters fails",
+			"why", storage.Sentence(part), "kind", storage.Kind(part), "err", part)
 	}
 	if l.opts.Watched != nil {
 		l.opts.Watched(err == nil && part == nil)
@@ -124,64 +110,13 @@ func (g *gripes) due(kind string) bool {
 	return true
 }
 
-// sentences say what the kinds of trouble are, and what to do.
-var sentences = map[string]string{
-	"oom":         "redis is out of memory and refuses to write: raise its maxmemory, or remove what else it holds",
-	"readonly":    "redis is a replica, which refuses to write: name its master, or the Sentinels with redis.master_name",
-	"misconf":     "redis cannot save to its disk and refuses to write: see its log; the disk may be full",
-	"noperm":      "redis does not allow its user this: 'tykctl doctor' names the missing right and the ACL rule that grants it",
-	"noauth":      "redis does not accept the user or the password: check redis.username and redis.password",
-	"loading":     "redis is loading its data: try again in a moment",
-	"clusterdown": "the Redis Cluster is down, because some of its slots have no master: see CLUSTER INFO",
-	"masterdown":  "redis is a replica that has lost its master: name the master, or the Sentinels with redis.master_name",
-	"busy":        "redis is busy with a script: see its log; SCRIPT KILL ends one",
-	"moved":       "redis is one node of a Cluster: name several nodes in redis.addrs, or set redis.cluster to on",
-	"timeout":     "redis does not answer in time",
-	"connection":  "redis cannot be reached",
-	"tls":         "the TLS connection to redis fails",
-	"queue":       "too many requests wait for redis",
-	"sentinel":    "the Sentinels know no master of this name: check redis.master_name",
-}
-
-// Explain says in words what a kind of trouble is, as [Kind] names it, and what to
-// do; "" if the word says it all.
-func Explain(kind string) string { return sentences[kind] }
-
-// sentence says in words what the matter is with Redis.
-func sentence(err error) string {
-	switch k := Kind(err); {
-	case AtSentinel(err) && k == "noauth":
-		return "a Sentinel does not accept the user or the password: check redis.sentinel_username and redis.sentinel_password"
-	case AtSentinel(err) && k != "sentinel":
-		return "no Sentinel can be asked for the address of redis"
-	case sentences[k] != "":
-		return sentences[k]
-	default:
-		return "redis answers with an error: see its log, and 'tykctl doctor'"
-	}
-}
-
-// Advice is what an operator reads of an [ErrUnavailable]: what the matter is with
-// Redis and what to do, "" if err says all there is.
-func Advice(err error) string {
-	switch Kind(err) {
-	case "", "timeout", "connection":
-		if !AtSentinel(err) {
-			return ""
-		}
-	case "tls":
-		return tlsAdvice(err)
-	}
-	return sentence(err)
-}
-
 // alone is told when requests begin to be served without Redis, and when that ends.
 func (l *Ledger) alone(on bool) {
 	if on {
-		l.opts.Logger.Warn("requests are served without redis: known keys by this instance's share of their limits, others get 503",
+		l.redis.Logger.Warn("requests are served without redis: known keys by this instance's share of their limits, others get 503",
 			"grace", l.opts.Grace.String(), "instances", l.opts.Instances)
 	} else {
-		l.opts.Logger.Info("requests are served through redis again")
+		l.redis.Logger.Info("requests are served through redis again")
 	}
 	l.opts.Events.Alone(on)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/tykctl/tykctl/internal/certtest"
 	"github.com/tykctl/tykctl/internal/cli"
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // command runs tykctl in the background until its context ends.
@@ -116,7 +116,7 @@ func TestDevServesEveryCommand(t *testing.T) {
 		{"token inspect " + made.JWT + " --path /api/v1/test", "→ passes"},
 		{"token list --label acme", made.APIKey},
 		{"token update " + made.JWT + " --limit 5", "Record changed."},
-		{"limits show " + ledger.KeyHash(made.APIKey), "used:       1\n"},
+		{"limits show " + storage.KeyHash(made.APIKey), "used:       1\n"},
 		{"limits top", made.APIKey},
 		{"limits reset " + made.JWT, "has all of its limit again"},
 		{"token revoke " + made.JWT, "revoked   " + made.APIKey},

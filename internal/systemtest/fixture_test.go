@@ -22,6 +22,7 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -114,7 +115,7 @@ func (w *world) token(g desk.Grant) desk.Issued {
 	if g.TTL == 0 {
 		g.TTL = time.Hour
 	}
-	made, err := desk.Issue(w.t.Context(), w.in.Ledger, w.in.Key, g)
+	made, err := desk.Issue(w.t.Context(), registry.New(w.in.Store), w.in.Key, g)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/tykctl/tykctl/internal/desk"
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // nginxWith starts an nginx whose server block README shows, with its names filled
@@ -113,7 +113,7 @@ func TestForwardAuthWithNginx(t *testing.T) {
 		t.Errorf("the backend got %d requests", len(seen))
 	}
 	for _, r := range seen {
-		if got := r.Header.Get("X-Api-Key-Hash"); got != ledger.KeyHash(key.APIKey) {
+		if got := r.Header.Get("X-Api-Key-Hash"); got != storage.KeyHash(key.APIKey) {
 			t.Errorf("X-Api-Key-Hash: %q", got)
 		}
 		if reason(r.Header) != "ok" {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tykctl/tykctl/internal/desk"
+	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -18,7 +19,7 @@ func TestATokenLivesForItsTTL(t *testing.T) {
 	} {
 		for _, into := range []time.Duration{0, 1, 500 * time.Millisecond, time.Second - 1} {
 			now := time.Unix(1_800_000_000, 0).Add(into)
-			record, made, err := desk.NewToken(w.in.Ledger, w.in.Key, desk.Grant{Routes: []string{"/a"}, TTL: ttl}, now)
+			record, made, err := desk.NewToken(registry.New(w.in.Store), w.in.Key, desk.Grant{Routes: []string{"/a"}, TTL: ttl}, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +34,7 @@ func TestATokenLivesForItsTTL(t *testing.T) {
 		if most := time.Duration(seconds) * time.Second; left > most || ttl > time.Minute && left < most-time.Minute {
 			t.Errorf("%v: the record vanishes in %v", ttl, left)
 		}
-		again, err := desk.Reissue(t.Context(), w.in.Ledger, w.in.Key, w.token(desk.Grant{TTL: 60 * 24 * time.Hour}).APIKey, ttl, time.Unix(time.Now().Unix(), 999_999_999))
+		again, err := desk.Reissue(t.Context(), registry.New(w.in.Store), w.in.Key, w.token(desk.Grant{TTL: 60 * 24 * time.Hour}).APIKey, ttl, time.Unix(time.Now().Unix(), 999_999_999))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/tykctl/tykctl/internal/cli"
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/term"
 )
 
@@ -134,7 +134,7 @@ func TestTopWatchedOnATerminal(t *testing.T) {
 	s := onTerminal(t, 80, program(t, "limits", "top", "--watch", "--redis", store.Addr))
 	s.eventually("the first drawing", func(out string) bool { return strings.Contains(out, "Ctrl-C ends it") })
 	out := s.out.String()
-	if !strings.HasPrefix(out, term.CursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+ledger.KeyHash(key)+"  7     10") {
+	if !strings.HasPrefix(out, term.CursorHide+"\rAPI_KEY ") || !strings.Contains(out, key+"  "+storage.KeyHash(key)+"  7     10") {
 		t.Errorf("drawn: %q", out)
 	}
 	if err := store.Client(t).Set(t.Context(), "rate_count:"+key+":0", "9", 0).Err(); err != nil {

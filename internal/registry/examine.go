@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // Facts are what an operator should know of the Redis in use.
@@ -49,17 +51,17 @@ type Persistence struct {
 const samples = 5
 
 // Examine asks Redis about itself and tries what its user may do, without
-// changing anything. The error is [ErrUnavailable]. Cost: some ten round trips.
-func (l *Ledger) Examine(ctx context.Context) (Facts, error) {
-	if err := l.Ping(ctx); err != nil && !meetsRights(err) {
+// changing anything. The error is [storage.ErrUnavailable]. Cost: some ten round trips.
+func (r *Registry) Examine(ctx context.Context) (Facts, error) {
+	if err := r.store.Ping(ctx); err != nil && !meetsRights(err) {
 		return Facts{}, err
 	}
 	f := Facts{}
-	l.time(ctx, &f)
-	l.tryRights(ctx, &f)
-	f.Servers, f.Cluster = l.servers(ctx), l.at().cluster != nil
+	r.time(ctx, &f)
+	r.tryRights(ctx, &f)
+	f.Servers, f.Cluster = r.servers(ctx), r.store.At().Cluster != nil
 	if err := ctx.Err(); err != nil {
-		return Facts{}, l.fault("", err)
+		return Facts{}, r.store.Fault(err)
 	}
 	return f, nil
 }
@@ -67,16 +69,16 @@ func (l *Ledger) Examine(ctx context.Context) (Facts, error) {
 // meetsRights reports whether a PING was refused by a server that lets its user in, so
 // that the trial of rights shows why.
 func meetsRights(err error) bool {
-	return errors.Is(err, ErrRefused) && !AtSentinel(err) && Kind(err) != "noauth"
+	return errors.Is(err, storage.ErrRefused) && !storage.AtSentinel(err) && storage.Kind(err) != "noauth"
 }
 
 // time compares clocks. The shortest of the round trips says most about the
 // offset: Redis answered somewhere within it.
-func (l *Ledger) time(ctx context.Context, f *Facts) {
+func (r *Registry) time(ctx context.Context, f *Facts) {
 	var trips []time.Duration
 	for range samples {
 		sent := time.Now()
-		there, err := l.at().client.Time(ctx).Result()
+		there, err := r.store.At().Client.Time(ctx).Result()
 		if err != nil {
 			return // the trial of rights tells why
 		}
@@ -90,15 +92,15 @@ func (l *Ledger) time(ctx context.Context, f *Facts) {
 	f.Latency = trips[samples/2]
 }
 
-func (l *Ledger) servers(ctx context.Context) []Server {
-	at := l.at()
-	cluster := at.cluster
+func (r *Registry) servers(ctx context.Context) []Server {
+	at := r.store.At()
+	cluster := at.Cluster
 	if cluster == nil {
-		addr := addrs(l.opts)
-		if c, ok := at.client.(*redis.Client); ok && l.opts.MasterName == "" {
+		addr := strings.Join(r.opts.Addrs, ",")
+		if c, ok := at.Client.(*redis.Client); ok && r.opts.MasterName == "" {
 			addr = c.Options().Addr
 		}
-		return []Server{askServer(ctx, at.client, addr)}
+		return []Server{askServer(ctx, at.Client, addr)}
 	}
 	var (
 		one     sync.Mutex

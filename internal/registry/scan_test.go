@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"context"
@@ -13,25 +13,26 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 const testRecord = `{"rate_limit":10,"allowed_routes":["/x"],"window":"876000h"}`
 
-// open is a ledger on a server of the test's own, as an operator's command opens it.
-func open(t *testing.T, server *redistest.Server, change ...func(*Options)) *Ledger {
+// open is a registry on a server of the test's own, as an operator's command opens it.
+func open(t *testing.T, server *redistest.Server, change ...func(*storage.Options)) *Registry {
 	t.Helper()
-	o := Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute}}
+	o := storage.Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute}}
 	for _, c := range change {
 		c(&o)
 	}
-	l := Open(o)
-	t.Cleanup(func() { _ = l.Close() })
-	return l
+	store := storage.Open(o)
+	t.Cleanup(func() { _ = store.Close() })
+	return New(store)
 }
 
 // startCluster is a Redis Cluster of one node.
-func startCluster(t *testing.T) (*redistest.Server, func(*Options)) {
+func startCluster(t *testing.T) (*redistest.Server, func(*storage.Options)) {
 	t.Helper()
 	server := redistest.Start(t, "--cluster-enabled", "yes")
 	node := server.Client(t)
@@ -48,23 +49,25 @@ func startCluster(t *testing.T) (*redistest.Server, func(*Options)) {
 			t.Fatalf("the cluster does not come up\n%s", server.Log())
 		}
 	}
-	return server, func(o *Options) { o.Addrs = []string{server.Addr, server.Addr} }
+	return server, func(o *storage.Options) { o.Addrs = []string{server.Addr, server.Addr} }
 }
 
 func apiKey(i int) string { return fmt.Sprintf("key-%020d", i) }
 
 func TestWalkFindsEveryKeyAndNothingElse(t *testing.T) {
-	alone := func(t *testing.T) (*redistest.Server, func(*Options)) { return redistest.Start(t), func(*Options) {} }
-	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*Options)){"alone": alone, "cluster": startCluster} {
+	alone := func(t *testing.T) (*redistest.Server, func(*storage.Options)) {
+		return redistest.Start(t), func(*storage.Options) {}
+	}
+	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){"alone": alone, "cluster": startCluster} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)
-			l := open(t, server, options)
-			client := l.at().client
+			r := open(t, server, options)
+			client := r.store.At().Client
 			pipe := client.Pipeline()
 			var want []string
 			for i := range 3 * scanStep {
-				pipe.Set(t.Context(), l.recordKey(apiKey(i)), testRecord, 0)
+				pipe.Set(t.Context(), r.RecordName(apiKey(i)), testRecord, 0)
 				want = append(want, apiKey(i))
 			}
 			for _, stranger := range []string{"token:short", "token:" + apiKey(1) + ":x", "tokens:" + apiKey(1), "rate_count:" + apiKey(1) + ":0", "token:{{" + apiKey(1) + "}}"} {
@@ -73,7 +76,7 @@ func TestWalkFindsEveryKeyAndNothingElse(t *testing.T) {
 			if _, err := pipe.Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			found, err := l.Keys(t.Context(), "", 4*scanStep)
+			found, err := r.Keys(t.Context(), "", 4*scanStep)
 			slices.Sort(found)
 			if err != nil || !slices.Equal(found, want) {
 				t.Errorf("found %d keys, want %d (%v)", len(found), len(want), err)
@@ -85,9 +88,9 @@ func TestWalkFindsEveryKeyAndNothingElse(t *testing.T) {
 func TestKeysByPrefix(t *testing.T) {
 	server := redistest.Start(t)
 	// A prefix of the operator's choice may hold what patterns are made of.
-	l := open(t, server, func(o *Options) { o.Prefix = `to[k]en*?\:` })
+	r := open(t, server, func(o *storage.Options) { o.Prefix = `to[k]en*?\:` })
 	for _, key := range []string{"abcdefghijklmnop-1", "abcdefghijklmnop-2", "bcdefghijklmnopqrs"} {
-		if err := l.at().client.Set(t.Context(), l.recordKey(key), testRecord, 0).Err(); err != nil {
+		if err := r.store.At().Client.Set(t.Context(), r.RecordName(key), testRecord, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +110,7 @@ func TestKeysByPrefix(t *testing.T) {
 		{"[ab]", 9, 0},
 		{`\a`, 9, 0},
 	} {
-		found, err := l.Keys(t.Context(), tt.prefix, tt.atMost)
+		found, err := r.Keys(t.Context(), tt.prefix, tt.atMost)
 		if err != nil || len(found) != tt.want {
 			t.Errorf("Keys(%q, %d): %q, %v; want %d", tt.prefix, tt.atMost, found, err, tt.want)
 		}
@@ -153,23 +156,23 @@ func TestRedisDiesInMidWalk(t *testing.T) {
 	for _, during := range []string{"scan", "time"} {
 		t.Run(during, func(t *testing.T) {
 			server := redistest.Start(t)
-			l := open(t, server)
-			pipe := l.at().client.Pipeline()
+			r := open(t, server)
+			pipe := r.store.At().Client.Pipeline()
 			for i := range 3 * scanStep {
-				pipe.Set(t.Context(), l.recordKey(apiKey(i)), testRecord, 0)
+				pipe.Set(t.Context(), r.RecordName(apiKey(i)), testRecord, 0)
 			}
 			if _, err := pipe.Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			l.at().client.AddHook(&dying{server: server, name: during, n: 1})
+			r.store.At().Client.AddHook(&dying{server: server, name: during, n: 1})
 			if during == "scan" {
-				if found, err := l.Keys(t.Context(), "", 3*scanStep); !errors.Is(err, ErrUnavailable) || found != nil {
-					t.Errorf("Keys: %d found, %v; want none and %v", len(found), err, ErrUnavailable)
+				if found, err := r.Keys(t.Context(), "", 3*scanStep); !errors.Is(err, storage.ErrUnavailable) || found != nil {
+					t.Errorf("Keys: %d found, %v; want none and %v", len(found), err, storage.ErrUnavailable)
 				}
 				return
 			}
-			if top, err := l.Busiest(t.Context(), 5); !errors.Is(err, ErrUnavailable) {
-				t.Errorf("Busiest: %v, %v; want %v", top, err, ErrUnavailable)
+			if top, err := r.Busiest(t.Context(), 5); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("Busiest: %v, %v; want %v", top, err, storage.ErrUnavailable)
 			}
 		})
 	}
@@ -180,11 +183,11 @@ func TestWalkOfAClusterThatIsAway(t *testing.T) {
 	hangs, dead := redistest.Start(t), redistest.Start(t)
 	hangs.Pause()
 	dead.Stop()
-	l := open(t, hangs, func(o *Options) {
+	r := open(t, hangs, func(o *storage.Options) {
 		o.Addrs, o.Timeout = []string{hangs.Addr, dead.Addr}, 100*time.Millisecond
 	})
-	err := l.List(t.Context(), func(Entry) error { return nil })
-	if !errors.Is(err, ErrUnavailable) {
+	err := r.List(t.Context(), func(Entry) error { return nil })
+	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("%v, want that Redis is unavailable", err)
 	}
 }

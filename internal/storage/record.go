@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"encoding/json"
@@ -8,12 +8,12 @@ import (
 	"reflect"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/jsonobject"
 	"github.com/tykctl/tykctl/internal/route"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
+	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
 // Record is what Redis says of a key, decoded once and then only read.
@@ -27,6 +27,10 @@ type Record struct {
 	tagged bool   // the name is for a Cluster
 	raw    string // the exact bytes in Redis: a permit is taken only while they still stand there
 }
+
+// Guard has a permit taken only while Redis holds the very bytes that the record was
+// read from. [Site.Bind] must have named it.
+func (r *Record) Guard() redislimit.Guard { return redislimit.Guard{Key: r.name, Value: r.raw} }
 
 // Grant is a record as it is written for a new key. The JSON form is shared
 // with tools that know nothing of this program.
@@ -44,7 +48,7 @@ type Grant struct {
 	Label         string    `json:"label,omitempty"`     // for people: whom the key is for
 }
 
-// Limit is what a ledger whose DefaultLimit is open will read from the record. It
+// Limit is what a store whose DefaultLimit is open will read from the record. It
 // may be invalid.
 func (g Grant) Limit(open ratelimit.Limit) (ratelimit.Limit, error) {
 	s := stored{
@@ -109,13 +113,8 @@ var members = func() (names []string) {
 	return names
 }()
 
-const (
-	// MaxLabel is how many characters of a label are written and shown.
-	MaxLabel = 256
-	// MaxRecord is how many bytes a record may have that is written. Those of other
-	// programs may have more.
-	MaxRecord = 64 << 10
-)
+// MaxLabel is how many characters of a label are written and shown.
+const MaxLabel = 256
 
 // CutLabel is a label as far as it is shown.
 func CutLabel(label string) string {
@@ -129,17 +128,6 @@ func CutLabel(label string) string {
 		}
 	}
 	return label
-}
-
-// checkSize refuses a record that is too large to be written.
-func checkSize(raw string, label *string) error {
-	switch {
-	case label != nil && utf8.RuneCountInString(*label) > MaxLabel:
-		return fmt.Errorf("the label has %d characters, and at most %d are kept: shorten it", utf8.RuneCountInString(*label), MaxLabel)
-	case len(raw) > MaxRecord:
-		return fmt.Errorf("the record would have %d bytes, and at most %d are kept: shorten its routes", len(raw), MaxRecord)
-	}
-	return nil
 }
 
 // notJSON says in plain words why a record could not be decoded.

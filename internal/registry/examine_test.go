@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"errors"
@@ -8,14 +8,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 func TestExamine(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", "--save", "900 1")
-	l := open(t, server)
-	f, err := l.Examine(t.Context())
+	r := open(t, server)
+	f, err := r.Examine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +40,7 @@ func TestExamine(t *testing.T) {
 	if f.Denied != nil || f.Refuses != "" {
 		t.Errorf("denied %q, refuses %q", f.Denied, f.Refuses)
 	}
-	if n := l.at().client.DBSize(t.Context()).Val(); n != 0 {
+	if n := r.store.At().Client.DBSize(t.Context()).Val(); n != 0 {
 		t.Errorf("it left %d keys behind", n)
 	}
 }
@@ -60,10 +62,10 @@ func TestExamineCluster(t *testing.T) {
 
 func TestExamineSaysWhenRedisIsAway(t *testing.T) {
 	server := redistest.Start(t)
-	l := open(t, server)
+	r := open(t, server)
 	server.Stop()
-	if f, err := l.Examine(t.Context()); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("%+v, %v; want %v", f, err, ErrUnavailable)
+	if f, err := r.Examine(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("%+v, %v; want %v", f, err, storage.ErrUnavailable)
 	}
 }
 
@@ -85,7 +87,7 @@ func TestExamineSaysWhyRedisRefusesToWrite(t *testing.T) {
 func TestRights(t *testing.T) {
 	server := redistest.Start(t)
 	admin := server.Client(t)
-	l := open(t, server, func(o *Options) { o.Username, o.Password = "gateway", "pass" })
+	r := open(t, server, func(o *storage.Options) { o.Username, o.Password = "gateway", "pass" })
 	rules := func(rules ...string) {
 		t.Helper()
 		args := []any{"ACL", "SETUSER", "gateway", "reset", "on", ">pass"}
@@ -98,20 +100,20 @@ func TestRights(t *testing.T) {
 	}
 	denied := func() []string {
 		t.Helper()
-		f, err := l.Examine(t.Context())
+		f, err := r.Examine(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return f.Denied
 	}
 
-	needed := strings.Fields(l.Rights())
+	needed := strings.Fields(r.Rights())
 	rules(needed...)
 	if got := denied(); got != nil {
-		t.Fatalf("denied %q, with %s", got, l.Rights())
+		t.Fatalf("denied %q, with %s", got, r.Rights())
 	}
-	if err := life(t, l); err != nil {
-		t.Errorf("with %s: %v", l.Rights(), err)
+	if err := life(t, r); err != nil {
+		t.Errorf("with %s: %v", r.Rights(), err)
 	}
 	for i, right := range needed {
 		if right == "+ping" {
@@ -130,47 +132,47 @@ func TestRights(t *testing.T) {
 }
 
 // life takes a key of each algorithm through everything that is done to one.
-func life(t *testing.T, l *Ledger) error {
+func life(t *testing.T, r *Registry) error {
 	for _, a := range []ratelimit.Algorithm{"", ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
-		if err := lifeUnder(t, l, a); err != nil {
+		if err := lifeUnder(t, r, a); err != nil {
 			return fmt.Errorf("%q: %w", a, err)
 		}
 	}
 	return nil
 }
 
-func lifeUnder(t *testing.T, l *Ledger, a ratelimit.Algorithm) error {
-	key := apiKey(1)
+func lifeUnder(t *testing.T, r *Registry, a ratelimit.Algorithm) error {
+	key, book := apiKey(1), ledger.New(r.store, ledger.Options{})
 	end := time.Now().Add(time.Hour)
-	_, err := l.Create(t.Context(), Grant{APIKey: key, RateLimit: 1, Algorithm: string(a), ExpiresAt: end, Expires: end.Unix()}, time.Hour)
+	_, err := r.Create(t.Context(), storage.Grant{APIKey: key, RateLimit: 1, Algorithm: string(a), ExpiresAt: end, Expires: end.Unix()}, time.Hour)
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
 	for range 3 {
-		if _, err := l.Take(t.Context(), key, func(*Record) error { return nil }); err != nil {
+		if _, err := book.Take(t.Context(), key, func(*storage.Record) error { return nil }); err != nil {
 			return fmt.Errorf("take: %w", err)
 		}
 	}
-	e, err := l.Lookup(t.Context(), key)
+	e, err := r.Lookup(t.Context(), key)
 	if err != nil {
 		return fmt.Errorf("lookup: %w", err)
 	}
-	if _, err := l.Usage(t.Context(), key, e.Record.Limit); err != nil {
+	if _, err := r.Usage(t.Context(), key, e.Record.Limit); err != nil {
 		return fmt.Errorf("usage: %w", err)
 	}
-	if err := l.Reset(t.Context(), key, e.Record.Limit); err != nil {
+	if err := r.Reset(t.Context(), key, e.Record.Limit); err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
-	if _, err := l.Busiest(t.Context(), 1); err != nil {
+	if _, err := r.Busiest(t.Context(), 1); err != nil {
 		return fmt.Errorf("busiest: %w", err)
 	}
 	limit := int64(2)
 	for _, ttl := range []time.Duration{0, time.Hour} {
-		if _, err := l.Update(t.Context(), key, Change{RateLimit: &limit, TTL: ttl}); err != nil {
+		if _, err := r.Update(t.Context(), key, Change{RateLimit: &limit, TTL: ttl}); err != nil {
 			return fmt.Errorf("update: %w", err)
 		}
 	}
-	if _, err := l.Revoke(t.Context(), key); err != nil {
+	if _, err := r.Revoke(t.Context(), key); err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package ledger
+package storage_test
 
 import (
 	"context"
@@ -11,9 +11,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
+
+func apiKey(i int) string { return fmt.Sprintf("key-%020d", i) }
+
+func anyone(*storage.Record) error { return nil }
+
+// open is a store on a server of the test's own.
+func open(t *testing.T, server *redistest.Server, change ...func(*storage.Options)) *storage.Store {
+	t.Helper()
+	o := storage.Options{Addrs: []string{server.Addr}, Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute}}
+	for _, c := range change {
+		c(&o)
+	}
+	store := storage.Open(o)
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
 
 // soon is how long after Redis can serve again requests may fail.
 const soon = 3 * time.Second
@@ -22,7 +41,8 @@ const soon = 3 * time.Second
 type crowdOnCluster struct {
 	t       *testing.T
 	cluster *redistest.Cluster
-	l       *Ledger
+	keys    *registry.Registry
+	book    *ledger.Ledger
 	served  []atomic.Int64 // by master
 	failed  []atomic.Int64
 	lastBad []atomic.Int64 // when, in Unix nanoseconds
@@ -30,27 +50,28 @@ type crowdOnCluster struct {
 }
 
 // startCrowd starts a crowd on a ledger of the cluster; masters are the nodes' indices at the start.
-func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*Options)) *crowdOnCluster {
+func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*storage.Options)) *crowdOnCluster {
 	t.Helper()
 	const masters = 3
 	c := &crowdOnCluster{
 		t: t, cluster: cluster,
 		served: make([]atomic.Int64, masters), failed: make([]atomic.Int64, masters), lastBad: make([]atomic.Int64, masters),
 	}
-	o := Options{
+	o := storage.Options{
 		Addrs: cluster.Addrs(), Timeout: 500 * time.Millisecond, Prefix: "token:",
 		DefaultLimit: ratelimit.Limit{Window: time.Minute}, CacheSize: 100,
 	}
 	for _, f := range change {
 		f(&o)
 	}
-	c.l = Open(o)
-	t.Cleanup(func() { _ = c.l.Close() })
+	store := storage.Open(o)
+	t.Cleanup(func() { _ = store.Close() })
+	c.keys, c.book = registry.New(store), ledger.New(store, ledger.Options{CacheSize: 100})
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	c.stop = func() { cancel(); all.Wait() }
 	t.Cleanup(c.stop)
-	all.Go(func() { c.l.Watch(ctx) })
+	all.Go(func() { c.book.Watch(ctx) })
 	keys := make([][]string, masters)
 	for i := 0; slices.ContainsFunc(keys, func(k []string) bool { return len(k) < 3 }); i++ {
 		key := apiKey(i)
@@ -59,8 +80,8 @@ func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*Option
 			keys[owner] = append(keys[owner], key)
 			c.eventually("a record is written", func() bool {
 				end := time.Now().Add(time.Hour)
-				_, err := c.l.Create(t.Context(), Grant{APIKey: key, RateLimit: 1_000_000_000, ExpiresAt: end, Expires: end.Unix()}, time.Hour)
-				return err == nil || errors.Is(err, ErrExists)
+				_, err := c.keys.Create(t.Context(), storage.Grant{APIKey: key, RateLimit: 1_000_000_000, ExpiresAt: end, Expires: end.Unix()}, time.Hour)
+				return err == nil || errors.Is(err, registry.ErrExists)
 			})
 		}
 	}
@@ -75,14 +96,14 @@ func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*Option
 
 func (c *crowdOnCluster) ask(ctx context.Context, master int, key string) {
 	for ctx.Err() == nil {
-		_, err := c.l.Take(ctx, key, func(*Record) error { return nil })
+		_, err := c.book.Take(ctx, key, anyone)
 		switch {
 		case err == nil:
 			c.served[master].Add(1)
 		case ctx.Err() == nil:
 			c.failed[master].Add(1)
 			c.lastBad[master].Store(time.Now().UnixNano())
-			if !errors.Is(err, ErrUnavailable) {
+			if !errors.Is(err, storage.ErrUnavailable) {
 				c.t.Errorf("a key of master %d: %v", master, err)
 				return
 			}
@@ -154,9 +175,10 @@ func (c *crowdOnCluster) soonAfter(at time.Time) {
 
 // noted keeps what an operator would count.
 type noted struct {
-	noEvents
 	open atomic.Bool
 }
+
+func (*noted) Shared(int) {}
 
 func (n *noted) Tripped(open bool) { n.open.Store(open) }
 
@@ -171,7 +193,7 @@ func TestAMasterDies(t *testing.T) {
 			t.Parallel()
 			cluster := redistest.StartReplicated(t)
 			events := &noted{}
-			c := startCrowd(t, cluster, func(o *Options) { o.Events = events })
+			c := startCrowd(t, cluster, func(o *storage.Options) { o.Events = events })
 			cluster.InStep()
 			before := c.failures()
 			strike(cluster.Nodes[1])
@@ -184,7 +206,7 @@ func TestAMasterDies(t *testing.T) {
 				time.Unix(0, c.lastBad[1].Load()).Sub(promoted), c.failures()[1])
 			c.eventually("no breaker is open", func() bool { return !events.open.Load() })
 			// Every other command goes to the new master, too.
-			if keys, err := c.l.Keys(t.Context(), "", 100); err != nil || len(keys) != 9 {
+			if keys, err := c.keys.Keys(t.Context(), "", 100); err != nil || len(keys) != 9 {
 				t.Errorf("%d keys, %v", len(keys), err)
 			}
 			c.stop()
@@ -247,7 +269,7 @@ func TestNodesGetNewAddresses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := startMoving(t)
-			c := startCrowd(t, m.cluster, func(o *Options) { o.Addrs, o.Dial = m.seeds(), m.dial })
+			c := startCrowd(t, m.cluster, func(o *storage.Options) { o.Addrs, o.Dial = m.seeds(), m.dial })
 			for i := range m.wires {
 				before := c.failures()
 				m.move(t, i, gone)
@@ -284,30 +306,47 @@ func (m *moving) seeds() []string {
 func TestAClusterNamedByOneSeed(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t)
-	c := startCrowd(t, cluster, func(o *Options) { o.Addrs = cluster.Addrs()[:1] })
-	if c.l.at().cluster == nil {
-		t.Error("it is taken for one server")
-	}
+	c := startCrowd(t, cluster, func(o *storage.Options) { o.Addrs = cluster.Addrs()[:1] })
 	if n := c.failures(); !slices.Equal(n, []int64{0, 0, 0}) {
 		t.Errorf("%d requests failed, by master", n)
 	}
-	if name := c.l.RecordName("k"); name != "token:{k}" {
+	if name := c.keys.RecordName("k"); name != "token:{k}" {
 		t.Errorf("a record is named %s", name)
 	}
-	if keys, err := c.l.Keys(t.Context(), "", 100); err != nil || len(keys) != 9 {
+	if keys, err := c.keys.Keys(t.Context(), "", 100); err != nil || len(keys) != 9 {
 		t.Errorf("%d keys, %v", len(keys), err)
 	}
 	c.stop()
+}
 
-	// It was one server by all that was known: the first MOVED says otherwise.
-	l := Open(Options{Addrs: cluster.Addrs()[:1], Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute}})
-	t.Cleanup(func() { _ = l.Close() })
-	l.found.Store(true)
-	for i := range 9 {
-		_, _ = l.Take(t.Context(), apiKey(i), func(*Record) error { return nil })
+// What was one server by all that was known is a Cluster at the first MOVED.
+func TestAServerBecomesACluster(t *testing.T) {
+	t.Parallel()
+	server, cluster := redistest.Start(t), redistest.StartCluster(t)
+	var now atomic.Pointer[string]
+	now.Store(&server.Addr)
+	var d net.Dialer
+	store := storage.Open(storage.Options{
+		Addrs: cluster.Addrs()[:1], Timeout: 10 * time.Second, Prefix: "token:", DefaultLimit: ratelimit.Limit{Window: time.Minute},
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr == cluster.Addrs()[0] {
+				addr = *now.Load()
+			}
+			return d.DialContext(ctx, network, addr)
+		},
+	})
+	t.Cleanup(func() { _ = store.Close() })
+	if err := store.Ping(t.Context()); err != nil || store.RecordName("k") != "token:k" {
+		t.Fatalf("%s, %v; want one server", store.RecordName("k"), err)
 	}
-	if _, err := l.Take(t.Context(), apiKey(0), func(*Record) error { return nil }); err != nil {
-		t.Errorf("after MOVED: %v", err)
+	now.Store(&cluster.Addrs()[0])
+	server.Stop()
+	book := ledger.New(store, ledger.Options{})
+	for i := range 9 {
+		_, _ = book.Take(t.Context(), apiKey(i), anyone)
+	}
+	if _, err := book.Take(t.Context(), apiKey(0), anyone); !errors.Is(err, storage.ErrUnknown) || store.RecordName("k") != "token:{k}" {
+		t.Errorf("after MOVED: %v, a record is named %s", err, store.RecordName("k"))
 	}
 }
 
@@ -325,38 +364,19 @@ func TestModeIsFoundWhenRedisComes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t, tt.args...)
-			l := open(t, server)
+			store := open(t, server)
 			server.Stop()
-			if err := l.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
+			if err := store.Ping(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("while it is away: %v", err)
 			}
-			if _, err := l.Take(t.Context(), "k", nil); !errors.Is(err, ErrUnavailable) {
+			if _, err := ledger.New(store, ledger.Options{}).Take(t.Context(), "k", nil); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("a request while it is away: %v", err)
 			}
 			server.Restart()
-			_ = l.Ping(t.Context()) // a cluster that serves no slots is found all the same
-			if got := l.RecordName("k"); got != tt.record {
+			_ = store.Ping(t.Context()) // a cluster that serves no slots is found all the same
+			if got := store.RecordName("k"); got != tt.record {
 				t.Errorf("a record is named %s, want %s", got, tt.record)
 			}
 		})
-	}
-}
-
-func TestModeByOptions(t *testing.T) {
-	for _, tt := range []struct {
-		o              Options
-		cluster, known bool
-	}{
-		{Options{Addrs: []string{"a"}}, false, false},
-		{Options{Addrs: []string{"a"}, Cluster: ClusterAuto}, false, false},
-		{Options{Addrs: []string{"a"}, Cluster: ClusterOn}, true, true},
-		{Options{Addrs: []string{"a"}, Cluster: ClusterOff}, false, true},
-		{Options{Addrs: []string{"a", "b"}}, true, true},
-		{Options{Addrs: []string{"a", "b"}, MasterName: "m"}, false, true},
-		{Options{Addrs: []string{"a"}, MasterName: "m", Cluster: ClusterAuto}, false, true},
-	} {
-		if cluster, known := tt.o.cluster(); cluster != tt.cluster || known != tt.known {
-			t.Errorf("%+v: a cluster: %v, known: %v; want %v, %v", tt.o, cluster, known, tt.cluster, tt.known)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -21,7 +21,7 @@ var (
 	// ErrRecord means that there is a record, and that it cannot be understood.
 	ErrRecord = errors.New("the key's record is unreadable")
 	// ErrCounter means that what Redis counts for the key cannot be understood.
-	// [Ledger.Reset] begins anew.
+	// A reset of the key begins anew.
 	ErrCounter = errors.New("what counts for the key is unreadable")
 	// ErrUnavailable means that Redis did not answer in time, or not with an answer.
 	// It says nothing about the key.
@@ -29,8 +29,6 @@ var (
 	// ErrRefused is an [ErrUnavailable], too: Redis, or a Sentinel, answered with an
 	// error of its own. [Kind] says which.
 	ErrRefused = errors.New("redis refuses")
-	// ErrExists means that a record of this api_key is there already.
-	ErrExists = errors.New("a record of this key exists already")
 )
 
 // outage is an [ErrUnavailable].
@@ -88,8 +86,8 @@ func AtSentinel(err error) bool {
 	return is
 }
 
-// noSuchKey reports whether err says that there is no such key.
-func noSuchKey(err error) bool { return errors.Is(err, redis.Nil) && !atSentinel(err) }
+// NoSuchKey reports whether err says that there is no such key.
+func NoSuchKey(err error) bool { return errors.Is(err, redis.Nil) && !atSentinel(err) }
 
 // Kind names what is the matter with Redis, if err is an [ErrUnavailable]: the word
 // that stands in the metrics, such as oom or timeout. Else it is "".
@@ -98,7 +96,7 @@ func Kind(err error) string {
 		return o.kind
 	}
 	if errors.Is(err, ErrUnavailable) {
-		return kind(err)
+		return Classify(err)
 	}
 	return ""
 }
@@ -116,9 +114,9 @@ var kinds = map[string]string{
 	"MOVED": "moved", "CROSSSLOT": "moved", "ASK": "moved", "TRYAGAIN": "tryagain", "MISCONF": "misconf", "BUSY": "busy",
 }
 
-// kind sorts an error into a closed set, fit for a metric's label.
-func kind(err error) string {
-	if err == nil || noSuchKey(err) {
+// Classify sorts an error into a closed set, fit for a metric's label.
+func Classify(err error) string {
+	if err == nil || NoSuchKey(err) {
 		return ""
 	}
 	if errors.Is(err, context.Canceled) {

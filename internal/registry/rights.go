@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
@@ -51,8 +52,8 @@ var (
 
 // Rights are the rules that give a user of Redis all that is needed of it, as
 // ACL SETUSER takes them.
-func (l *Ledger) Rights() string {
-	rules := []string{"~" + l.opts.Prefix + "*", "~rate_*"}
+func (r *Registry) Rights() string {
+	rules := []string{"~" + r.opts.Prefix + "*", "~rate_*"}
 	commands := map[string]bool{"eval": true, "evalsha": true}
 	for _, r := range slices.Concat(recordRights, counterRights) {
 		commands[strings.ToLower(r.command)] = true
@@ -68,16 +69,16 @@ func (l *Ledger) Rights() string {
 }
 
 // tryRights tries what is needed on names that no key has.
-func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
+func (r *Registry) tryRights(ctx context.Context, f *Facts) {
 	nobody := jwtauth.NewAPIKey()
-	record := l.recordKey(nobody)
-	names := redislimit.Options{HashTag: l.at().cluster != nil}
+	record := r.store.RecordName(nobody)
+	names := redislimit.Options{HashTag: r.store.At().Cluster != nil}
 	counters := []string{names.CounterKey(nobody, time.Time{}), names.RefusedKey(nobody, time.Time{})}
 	for _, algorithm := range []ratelimit.Algorithm{ratelimit.SlidingWindow, ratelimit.TokenBucket, ratelimit.LeakyBucket} {
 		counters = append(counters, names.StateKey(nobody, algorithm))
 	}
 
-	pipe := l.at().client.Pipeline()
+	pipe := r.store.At().Client.Pipeline()
 	var what []string
 	try := func(on string, args ...any) {
 		text := args[0].(string)
@@ -103,7 +104,7 @@ func (l *Ledger) tryRights(ctx context.Context, f *Facts) {
 
 	tried, _ := redislimit.Exec(ctx, pipe) // each has its own error, and most have one
 	for i, cmd := range tried {
-		switch k := kind(cmd.Err()); k {
+		switch k := storage.Classify(cmd.Err()); k {
 		case "noperm":
 			f.Denied = append(f.Denied, what[i])
 		case "", "reply", "canceled", "timeout", "connection":

@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
@@ -17,15 +18,15 @@ type Standing struct {
 	APIKey string
 	Label  string // of its record
 	ratelimit.Usage
-	Problem error // an ErrCounter: what counts for the key cannot be read, and Usage is zero
+	Problem error // an storage.ErrCounter: what counts for the key cannot be read, and Usage is zero
 }
 
 // Order is what a list of keys is sorted by.
 type Order func(a, b Standing) int
 
-// Busiest is [Ledger.Top] by [NearLimit].
-func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
-	return l.Top(ctx, n, NearLimit)
+// Busiest is [Registry.Top] by [NearLimit].
+func (r *Registry) Busiest(ctx context.Context, n int) ([]Standing, error) {
+	return r.Top(ctx, n, NearLimit)
 }
 
 // Top returns the first n keys in this order. It leaves out keys that asked for
@@ -35,14 +36,14 @@ func (l *Ledger) Busiest(ctx context.Context, n int) ([]Standing, error) {
 // It starts from the records, so it works for every algorithm. Cost: a walk over
 // Redis's names, and two round trips for each page of them, for the records and for
 // the usage of their keys. Memory is for n keys and two pages. Redis keeps serving.
-func (l *Ledger) Top(ctx context.Context, n int, by Order) ([]Standing, error) {
+func (r *Registry) Top(ctx context.Context, n int, by Order) ([]Standing, error) {
 	top := ranking{size: n, order: by}
 	var broken []Standing
 	var usage sync.WaitGroup // of a page, asked for while the next one is read
 	var failed error
-	err := l.walk(ctx, "", func(apiKeys []string) error {
+	err := r.walk(ctx, "", func(apiKeys []string) error {
 		page, labels := make([]redislimit.Subject, 0, len(apiKeys)), make([]string, 0, len(apiKeys))
-		err := l.lookup(ctx, apiKeys, func(e Entry) error {
+		err := r.lookup(ctx, apiKeys, func(e Entry) error {
 			if e.Record != nil {
 				page = append(page, redislimit.Subject{Key: e.APIKey, Limit: e.Record.Limit})
 				labels = append(labels, e.Record.Label)
@@ -58,7 +59,7 @@ func (l *Ledger) Top(ctx context.Context, n int, by Order) ([]Standing, error) {
 		}
 		usage.Go(func() {
 			var standings []Standing
-			standings, failed = l.standings(ctx, page)
+			standings, failed = r.standings(ctx, page)
 			for i, s := range standings {
 				s.Label = labels[i]
 				if s.Problem == nil {
@@ -77,11 +78,11 @@ func (l *Ledger) Top(ctx context.Context, n int, by Order) ([]Standing, error) {
 func (s Standing) isKeyOf(other Standing) bool { return s.APIKey == other.APIKey }
 
 // standings tells how each key of a page stands.
-func (l *Ledger) standings(ctx context.Context, page []redislimit.Subject) ([]Standing, error) {
-	ctx, cancel := l.budget(ctx)
+func (r *Registry) standings(ctx context.Context, page []redislimit.Subject) ([]Standing, error) {
+	ctx, cancel := r.store.Budget(ctx)
 	defer cancel()
-	start := l.now()
-	usages, errs := l.at().limiter.UsageOfEach(ctx, page)
+	start := r.now()
+	usages, errs := r.store.At().Limiter.UsageOfEach(ctx, page)
 	standings := make([]Standing, len(page))
 	var fault error
 	for i, err := range errs {
@@ -89,13 +90,13 @@ func (l *Ledger) standings(ctx context.Context, page []redislimit.Subject) ([]St
 		if err == nil {
 			continue
 		}
-		if err = l.fault(page[i].Key, err); errors.Is(err, ErrCounter) {
+		if err = r.store.Fault(err); errors.Is(err, storage.ErrCounter) {
 			standings[i].Problem = err
 		} else {
 			fault = cmp.Or(fault, err)
 		}
 	}
-	l.observe("usage", start, fault)
+	r.store.Observe("usage", start, fault)
 	return standings, fault
 }
 

@@ -1,4 +1,4 @@
-package ledger
+package storage_test
 
 import (
 	"errors"
@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // A Sentinel may want no password, the master's or another, or a user as well; and
@@ -35,31 +38,32 @@ func TestSentinelWithAPassword(t *testing.T) {
 		{"away", "127.0.0.1:1", "", "", "mine", "connection", "no Sentinel can be asked"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := open(t, master, func(o *Options) {
+			store := open(t, master, func(o *storage.Options) {
 				o.Addrs, o.MasterName, o.Password = []string{tt.addr}, tt.master, "of-the-master"
 				o.SentinelUsername, o.SentinelPassword = tt.user, tt.password
 			})
-			_, err := l.Create(t.Context(), Grant{APIKey: apiKey(1), RateLimit: 1}, time.Hour)
+			keys := registry.New(store)
+			_, err := keys.Create(t.Context(), storage.Grant{APIKey: apiKey(1), RateLimit: 1}, time.Hour)
 			if tt.kind == "" {
-				if err != nil && !errors.Is(err, ErrExists) {
+				if err != nil && !errors.Is(err, registry.ErrExists) {
 					t.Error(err)
 				}
 				return
 			}
-			if Kind(err) != tt.kind || !AtSentinel(err) || !strings.Contains(err.Error(), tt.addr) {
-				t.Errorf("%v (%s); want %s, naming %s", err, Kind(err), tt.kind, tt.addr)
+			if storage.Kind(err) != tt.kind || !storage.AtSentinel(err) || !strings.Contains(err.Error(), tt.addr) {
+				t.Errorf("%v (%s); want %s, naming %s", err, storage.Kind(err), tt.kind, tt.addr)
 			}
-			if !strings.Contains(Advice(err), tt.says) {
-				t.Errorf("%v: the advice is %q", err, Advice(err))
+			if !strings.Contains(storage.Advice(err), tt.says) {
+				t.Errorf("%v: the advice is %q", err, storage.Advice(err))
 			}
 			if strings.Contains(err.Error(), "of-the-") {
 				t.Errorf("%v shows a password", err)
 			}
 			// It is never taken for an answer about the key.
-			if _, err := l.Take(t.Context(), apiKey(1), anyone); !errors.Is(err, ErrUnavailable) {
+			if _, err := ledger.New(store, ledger.Options{}).Take(t.Context(), apiKey(1), anyone); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("a request got %v", err)
 			}
-			if _, err := l.Lookup(t.Context(), apiKey(1)); !errors.Is(err, ErrUnavailable) {
+			if _, err := keys.Lookup(t.Context(), apiKey(1)); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("a look-up got %v", err)
 			}
 		})

@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -49,14 +49,14 @@ func TestKind(t *testing.T) {
 		{redislimit.ErrBusy, "queue"},
 		{redislimit.ErrReply, "reply"},
 	} {
-		if got := kind(tt.err); got != tt.want {
-			t.Errorf("kind(%v) = %q, want %q", tt.err, got, tt.want)
+		if got := Classify(tt.err); got != tt.want {
+			t.Errorf("Classify(%v) = %q, want %q", tt.err, got, tt.want)
 		}
 		if tt.err == nil {
 			continue
 		}
-		if got := kind(fmt.Errorf("wrapped: %w", tt.err)); got != tt.want {
-			t.Errorf("kind(wrapped %v) = %q, want %q", tt.err, got, tt.want)
+		if got := Classify(fmt.Errorf("wrapped: %w", tt.err)); got != tt.want {
+			t.Errorf("Classify(wrapped %v) = %q, want %q", tt.err, got, tt.want)
 		}
 	}
 }

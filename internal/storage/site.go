@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -21,17 +21,17 @@ const (
 	keepRetired = 5 * time.Minute
 )
 
-// A site is the Redis in use: one server (perhaps by Sentinels' word), or a Cluster.
-type site struct {
-	client  redis.UniversalClient
-	limiter *redislimit.Limiter
+// A Site is the Redis in use: one server (perhaps by Sentinels' word), or a Cluster.
+type Site struct {
+	Client  redis.UniversalClient
+	Limiter *redislimit.Limiter
 	prefix  string // of records' names
 	now     func() time.Time
 
 	// one is the one server. Of a Cluster it stands for all nodes until one has told the map.
 	one *node
 
-	cluster  *redis.ClusterClient // nil for one server
+	Cluster  *redis.ClusterClient // nil for one server
 	topology *topology
 	located  atomic.Bool  // the map is known
 	nodes    sync.Map     // *redis.Client → *clusterNode
@@ -51,45 +51,45 @@ type clusterNode struct {
 }
 
 // newSite opens no connection.
-func (l *Ledger) newSite(cluster bool) *site {
-	s := &site{prefix: l.opts.Prefix, now: l.now, loading: make(chan struct{}, 1)}
-	u := universal(l.opts)
+func (st *Store) newSite(cluster bool) *Site {
+	s := &Site{prefix: st.opts.Prefix, now: st.now, loading: make(chan struct{}, 1)}
+	u := universal(st.opts)
 	dial := u.Dialer
 	if cluster {
-		s.one = &node{breaker: l.newBreaker("", nil)}
-		s.topology = newTopology(l.opts)
+		s.one = &node{breaker: st.newBreaker("", nil)}
+		s.topology = newTopology(st.opts)
 		o := u.Cluster()
 		o.ClusterSlots, o.ClusterStateReloadInterval = s.load, reloadEvery
-		o.NewClient = func(o *redis.Options) *redis.Client { return l.newNode(s, o, dial) }
-		s.cluster = redis.NewClusterClient(o)
-		s.client = s.cluster
+		o.NewClient = func(o *redis.Options) *redis.Client { return st.newNode(s, o, dial) }
+		s.Cluster = redis.NewClusterClient(o)
+		s.Client = s.Cluster
 	} else {
 		s.one = &node{}
-		s.one.breaker = l.newBreaker(addrs(l.opts), &s.one.conns)
-		s.one.met = l.metByOne
+		s.one.breaker = st.newBreaker(addrs(st.opts), &s.one.conns)
+		s.one.met = st.metByOne
 		u.Dialer = s.one.conns.dialer(dial)
-		s.client = redis.NewUniversalClient(u)
-		s.one.client = s.client
-		s.client.AddHook(s.one)
+		s.Client = redis.NewUniversalClient(u)
+		s.one.client = s.Client
+		s.Client.AddHook(s.one)
 	}
-	s.limiter = redislimit.New(s.client, redislimit.Options{
+	s.Limiter = redislimit.New(s.Client, redislimit.Options{
 		HashTag: cluster,
-		Spent:   l.opts.CacheSize,
-		Timeout: l.opts.Timeout,
-		Observe: l.exchanged,
-		Now:     l.opts.Now,
+		Spent:   st.opts.CacheSize,
+		Timeout: st.opts.Timeout,
+		Observe: st.exchanged,
+		Now:     st.opts.Now,
 	})
 	return s
 }
 
 // newNode makes the client of one node of a Cluster.
-func (l *Ledger) newNode(s *site, o *redis.Options, dial dialer) *redis.Client {
+func (st *Store) newNode(s *Site, o *redis.Options, dial dialer) *redis.Client {
 	// The client takes loopback addresses out of a map whose origin it does not know.
 	if host, _, err := net.SplitHostPort(o.Addr); err == nil && host == "" && o.NodeAddress != "" {
 		o.Addr = o.NodeAddress
 	}
 	n := &clusterNode{addr: o.Addr}
-	n.breaker = l.newBreaker(o.Addr, &n.conns)
+	n.breaker = st.newBreaker(o.Addr, &n.conns)
 	n.met = s.met
 	o.Dialer = n.conns.dialer(dial)
 	client := redis.NewClient(o)
@@ -99,26 +99,41 @@ func (l *Ledger) newNode(s *site, o *redis.Options, dial dialer) *redis.Client {
 	return client
 }
 
-func (s *site) close() error {
+func (s *Site) close() error {
 	if s.topology != nil {
 		s.topology.close()
 	}
-	return s.client.Close()
+	return s.Client.Close()
 }
 
-func (s *site) recordKey(apiKey string) string {
-	if s.cluster != nil {
+// RecordName is the name of a key's record at this site.
+func (s *Site) RecordName(apiKey string) string {
+	if s.Cluster != nil {
 		return s.prefix + "{" + apiKey + "}"
 	}
 	return s.prefix + apiKey
 }
 
+// Bind gives rec, which is a record of apiKey, its name at this site.
+func (s *Site) Bind(rec *Record, apiKey string) {
+	rec.name, rec.tagged = s.RecordName(apiKey), s.Cluster != nil
+}
+
+// Bound reports whether rec has the name that it has at this site.
+func (s *Site) Bound(rec *Record) bool { return rec.tagged == (s.Cluster != nil) }
+
+// Allows reports whether a request of apiKey may wait for the server that holds it,
+// for the server answers others, or it is time to try. It never waits.
+func (s *Site) Allows(ctx context.Context, apiKey string) bool {
+	return s.breakerOf(ctx, apiKey).allow()
+}
+
 // breakerOf is that of the server which holds what belongs to apiKey.
-func (s *site) breakerOf(ctx context.Context, apiKey string) *breaker {
-	if s.cluster == nil || !s.located.Load() {
+func (s *Site) breakerOf(ctx context.Context, apiKey string) *breaker {
+	if s.Cluster == nil || !s.located.Load() {
 		return &s.one.breaker
 	}
-	if client, err := s.cluster.MasterForKey(ctx, "{"+apiKey+"}"); err == nil {
+	if client, err := s.Cluster.MasterForKey(ctx, "{"+apiKey+"}"); err == nil {
 		if n, ok := s.nodes.Load(client); ok {
 			return &n.(*clusterNode).breaker
 		}
@@ -127,7 +142,7 @@ func (s *site) breakerOf(ctx context.Context, apiKey string) *breaker {
 }
 
 // met has the map asked for again when it may be old.
-func (s *site) met(kind string) {
+func (s *Site) met(kind string) {
 	switch kind {
 	case "timeout", "connection", "clusterdown", "masterdown", "readonly":
 	default:
@@ -135,12 +150,12 @@ func (s *site) met(kind string) {
 	}
 	last, now := s.reloaded.Load(), time.Now().UnixNano()
 	if now-last >= int64(reloadPause) && s.reloaded.CompareAndSwap(last, now) {
-		s.cluster.ReloadState(context.Background()) // in the background
+		s.Cluster.ReloadState(context.Background()) // in the background
 	}
 }
 
 // load is the client's way to the Cluster's map.
-func (s *site) load(ctx context.Context) ([]redis.ClusterSlot, error) {
+func (s *Site) load(ctx context.Context) ([]redis.ClusterSlot, error) {
 	select {
 	case s.loading <- struct{}{}:
 		defer func() { <-s.loading }()
@@ -188,14 +203,14 @@ func (n *clusterNode) retire(yes bool) (forget bool) {
 	return yes && time.Since(n.retired) > keepRetired
 }
 
-// recheck asks the nodes of a Cluster that requests do not wait for whether they answer
+// Recheck asks the nodes of a Cluster that requests do not wait for whether they answer
 // again, so that their breakers close without a request that tries. (One server's is
 // closed by any sign of life.)
-func (l *Ledger) recheck(ctx context.Context) {
-	ctx, cancel := l.budget(ctx)
+func (st *Store) Recheck(ctx context.Context) {
+	ctx, cancel := st.Budget(ctx)
 	defer cancel()
 	var asked sync.WaitGroup
-	l.at().nodes.Range(func(_, n any) bool {
+	st.At().nodes.Range(func(_, n any) bool {
 		if n := n.(*clusterNode); n.breaker.open.Load() {
 			asked.Go(func() { _ = n.client.Ping(ctx).Err() }) // the hook hears how it ends
 		}

@@ -1,31 +1,36 @@
-package ledger
+package registry
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 )
 
 func TestBusiest(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*Options)){
-		"alone":   func(t *testing.T) (*redistest.Server, func(*Options)) { return redistest.Start(t), func(*Options) {} },
+	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){
+		"alone": func(t *testing.T) (*redistest.Server, func(*storage.Options)) {
+			return redistest.Start(t), func(*storage.Options) {}
+		},
 		"cluster": startCluster,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)
-			l := open(t, server, options)
+			r := open(t, server, options)
 			key := func(name string) string { return name + strings.Repeat("-", 16) }
 			set := func(name, record string) {
-				if err := l.at().client.Set(t.Context(), l.recordKey(key(name)), record, 0).Err(); err != nil {
+				if err := r.store.At().Client.Set(t.Context(), r.RecordName(key(name)), record, 0).Err(); err != nil {
 					t.Fatal(err)
 				}
 			}
+			book := ledger.New(r.store, ledger.Options{})
 			take := func(name string, n int) {
 				for range n {
-					if _, err := l.Take(t.Context(), key(name), func(*Record) error { return nil }); err != nil {
+					if _, err := book.Take(t.Context(), key(name), func(*storage.Record) error { return nil }); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -50,7 +55,7 @@ func TestBusiest(t *testing.T) {
 			set("broken", of(5))
 			take("broken", 5)
 			set("broken", "{")
-			if err := l.at().client.RPush(t.Context(), l.recordKey(key("alist")), "x").Err(); err != nil {
+			if err := r.store.At().Client.RPush(t.Context(), r.RecordName(key("alist")), "x").Err(); err != nil {
 				t.Fatal(err)
 			}
 
@@ -62,7 +67,7 @@ func TestBusiest(t *testing.T) {
 				{3, "refused 2+2 closed 0+1 lowered 8+0"},
 				{1, "refused 2+2"},
 			} {
-				top, err := l.Busiest(t.Context(), tt.n)
+				top, err := r.Busiest(t.Context(), tt.n)
 				if err != nil {
 					t.Fatal(err)
 				}

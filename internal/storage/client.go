@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -46,11 +46,7 @@ type Options struct {
 	Timeout      time.Duration   // the most that Redis may cost one request
 	Prefix       string          // in front of an api_key in a record's name
 	DefaultLimit ratelimit.Limit // what a record leaves open; its Permits do not count
-	CacheSize    int             // keys remembered, at most: their records, which are spent, and what Redis last said
-
-	Local     bool          // serve requests without Redis when it cannot
-	Grace     time.Duration // of keys that Redis settled a request of so recently
-	Instances int           // that share each limit then; 0 means 1
+	CacheSize    int             // keys remembered, at most, that have nothing left
 
 	Now func() time.Time // the clock; nil means time.Now
 
@@ -58,10 +54,8 @@ type Options struct {
 	// Observe, if set, is told of every exchange with Redis: what it was for,
 	// how long it took, and the kind of failure, "" for none.
 	Observe func(op string, took time.Duration, kind string)
-	// Events, if set, is told what becomes of requests and of Redis.
+	// Events, if set, is told what becomes of Redis.
 	Events Events
-	// Watched, if set, is told each time Redis is looked at whether it answered.
-	Watched func(up bool)
 }
 
 // Events are what an operator wants counted. Its methods must be quick, and are
@@ -69,21 +63,14 @@ type Options struct {
 type Events interface {
 	// Shared tells how many requests shared an exchange with the limiter.
 	Shared(requests int)
-	// Denied tells of a request that was refused because its key was known to have
-	// nothing left, without asking Redis.
-	Denied()
 	// Tripped tells whether there is a server of Redis that requests no longer wait for.
 	Tripped(open bool)
-	// Alone tells that requests are served without Redis, or no longer.
-	Alone(on bool)
 }
 
 type noEvents struct{}
 
 func (noEvents) Shared(int)   {}
-func (noEvents) Denied()      {}
 func (noEvents) Tripped(bool) {}
-func (noEvents) Alone(bool)   {}
 
 // universal are the options that clients of all kinds share. The Dialer is set.
 func universal(o Options) *redis.UniversalOptions {

@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -27,34 +27,34 @@ func (o Options) cluster() (cluster, known bool) {
 	return false, false
 }
 
-// at is the Redis in use.
-func (l *Ledger) at() *site { return l.site.Load() }
+// At is the Redis in use.
+func (st *Store) At() *Site { return st.site.Load() }
 
-// find learns whether Redis is a Cluster, unless that is known. Names depend on it, so
+// Find learns whether Redis is a Cluster, unless that is known. Names depend on it, so
 // nothing is read or written before. Cost: one round trip, once.
-func (l *Ledger) find(ctx context.Context) error {
-	if l.found.Load() {
+func (st *Store) Find(ctx context.Context) error {
+	if st.found.Load() {
 		return nil
 	}
 	select {
-	case l.finding <- struct{}{}:
-		defer func() { <-l.finding }()
+	case st.finding <- struct{}{}:
+		defer func() { <-st.finding }()
 	case <-ctx.Done():
-		return l.fault("", ctx.Err())
+		return st.Fault(ctx.Err())
 	}
-	if l.found.Load() {
+	if st.found.Load() {
 		return nil
 	}
-	start := l.now()
-	cluster, err := isCluster(ctx, l.at().client)
-	l.observe("mode", start, err)
+	start := st.now()
+	cluster, err := isCluster(ctx, st.At().Client)
+	st.Observe("mode", start, err)
 	if err != nil {
-		return l.fault("", err)
+		return st.Fault(err)
 	}
 	if cluster {
-		l.becomeCluster()
+		st.becomeCluster()
 	}
-	l.found.Store(true)
+	st.found.Store(true)
 	return nil
 }
 
@@ -66,7 +66,7 @@ func isCluster(ctx context.Context, client redis.UniversalClient) (bool, error) 
 			return false, fmt.Errorf("redis is a cluster, which has no other database than 0: set redis.db to 0: %w", err)
 		}
 		// What knows no HELLO, such as a proxy, passes for one server.
-		if kind(err) == "reply" {
+		if Classify(err) == "reply" {
 			return false, nil
 		}
 		return false, err
@@ -77,52 +77,52 @@ func isCluster(ctx context.Context, client redis.UniversalClient) (bool, error) 
 
 // metByOne takes in what the one server said: that a key lies elsewhere is a
 // Cluster's word.
-func (l *Ledger) metByOne(kind string) {
-	if _, told := l.opts.cluster(); kind == "moved" && !told {
-		l.becomeCluster()
+func (st *Store) metByOne(kind string) {
+	if _, told := st.opts.cluster(); kind == "moved" && !told {
+		st.becomeCluster()
 	}
 }
 
 // becomeCluster goes on with Redis as a Cluster. What was asked of it as one server
 // has failed, or will: a script's names lie in several slots then.
-func (l *Ledger) becomeCluster() {
-	l.changing.Lock()
-	defer l.changing.Unlock()
-	old := l.at()
-	if old.cluster != nil || l.closed {
+func (st *Store) becomeCluster() {
+	st.changing.Lock()
+	defer st.changing.Unlock()
+	old := st.At()
+	if old.Cluster != nil || st.closed {
 		return
 	}
-	l.opts.Logger.Info("redis is a cluster: every request goes to the node that serves its key", "addr", addrs(l.opts))
-	l.site.Store(l.newSite(true))
+	st.opts.Logger.Info("redis is a cluster: every request goes to the node that serves its key", "addr", addrs(st.opts))
+	st.site.Store(st.newSite(true))
 	old.one.breaker.retire(true)
 	go func() { _ = old.close() }() // a call of its own may be under way in this goroutine
 }
 
 // newBreaker makes the breaker of the server at addr, whose connections are dropped when it opens.
-func (l *Ledger) newBreaker(addr string, held *conns) breaker {
-	return breaker{now: l.now, changed: func(open bool) {
+func (st *Store) newBreaker(addr string, held *conns) breaker {
+	return breaker{now: st.now, changed: func(open bool) {
 		if open && held != nil {
 			held.drop()
 		}
-		l.tripped(addr, open)
+		st.tripped(addr, open)
 	}}
 }
 
 // tripped is told of every breaker that opens or closes.
-func (l *Ledger) tripped(addr string, open bool) {
+func (st *Store) tripped(addr string, open bool) {
 	if addr == "" {
-		addr = addrs(l.opts)
+		addr = addrs(st.opts)
 	}
-	l.tripping.Lock()
-	defer l.tripping.Unlock()
+	st.tripping.Lock()
+	defer st.tripping.Unlock()
 	if open {
-		l.open++
-		l.opts.Logger.Warn("redis does not answer: requests no longer wait for it", "addr", addr, "unanswered_in_a_row", tripAfter)
+		st.open++
+		st.opts.Logger.Warn("redis does not answer: requests no longer wait for it", "addr", addr, "unanswered_in_a_row", tripAfter)
 	} else {
-		l.open--
-		l.opts.Logger.Info("redis answers: requests wait for it again", "addr", addr)
+		st.open--
+		st.opts.Logger.Info("redis answers: requests wait for it again", "addr", addr)
 	}
-	l.opts.Events.Tripped(l.open > 0)
+	st.opts.Events.Tripped(st.open > 0)
 }
 
 func addrs(o Options) string { return strings.Join(o.Addrs, ",") }

@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"context"
@@ -13,19 +13,20 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/redistest"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
 const testKey = "an-api-key-of-the-tests"
 
-// openTest is a ledger on a Redis of the test's own, and a client to look behind it.
-func openTest(t *testing.T, prefix string) (*Ledger, *redis.Client) {
+// openTest is a registry on a Redis of the test's own, and a client to look behind it.
+func openTest(t *testing.T, prefix string) (*Registry, *redis.Client) {
 	t.Helper()
 	server := redistest.Start(t)
-	l := Open(Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: prefix, DefaultLimit: ratelimit.Limit{Window: time.Minute}, CacheSize: 16})
-	t.Cleanup(func() { _ = l.Close() })
-	return l, server.Client(t)
+	store := storage.Open(storage.Options{Addrs: []string{server.Addr}, Timeout: 5 * time.Second, Prefix: prefix, DefaultLimit: ratelimit.Limit{Window: time.Minute}})
+	t.Cleanup(func() { _ = store.Close() })
+	return New(store), server.Client(t)
 }
 
 func put(t *testing.T, client *redis.Client, name, raw string, ttl time.Duration) {
@@ -36,10 +37,10 @@ func put(t *testing.T, client *redis.Client, name, raw string, ttl time.Duration
 }
 
 func TestUpdateKeepsWhatOthersWrote(t *testing.T) {
-	l, client := openTest(t, "token:")
+	r, client := openTest(t, "token:")
 	const before = "{ \"owner\": {\"n\":1.0},\n  \"rate_limit\" : 10.0, \"exp\":1.9e9,\t\"tags\":[null] }"
 	put(t, client, "token:"+testKey, before, time.Hour)
-	e, err := l.Update(t.Context(), testKey, Change{RateLimit: new(int64(20)), Label: new("x")})
+	e, err := r.Update(t.Context(), testKey, Change{RateLimit: new(int64(20)), Label: new("x")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,16 +57,16 @@ func TestUpdateKeepsWhatOthersWrote(t *testing.T) {
 }
 
 func TestUpdateOfTheTime(t *testing.T) {
-	l, client := openTest(t, "token:")
+	r, client := openTest(t, "token:")
 	put(t, client, "token:"+testKey, `{"rate_limit":1,"exp":5}`, 0)
-	if _, err := l.Update(t.Context(), testKey, Change{RateLimit: new(int64(2))}); err != nil {
+	if _, err := r.Update(t.Context(), testKey, Change{RateLimit: new(int64(2))}); err != nil {
 		t.Fatal(err)
 	}
 	if ttl := client.PTTL(t.Context(), "token:"+testKey).Val(); ttl != -1 {
 		t.Errorf("a record that never vanishes does so in %v", ttl)
 	}
 	end := time.Now().Add(time.Hour).Truncate(time.Second)
-	e, err := l.Update(t.Context(), testKey, Change{ExpiresAt: &end, Expires: new(end.Unix()), TTL: time.Hour})
+	e, err := r.Update(t.Context(), testKey, Change{ExpiresAt: &end, Expires: new(end.Unix()), TTL: time.Hour})
 	if err != nil || !e.Record.Expires.Equal(end) || e.TTL != time.Hour {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -75,8 +76,8 @@ func TestUpdateOfTheTime(t *testing.T) {
 }
 
 func TestUpdateMakesNothingAndBreaksNothing(t *testing.T) {
-	l, client := openTest(t, "token:")
-	if _, err := l.Update(t.Context(), testKey, Change{Label: new("x")}); !errors.Is(err, ErrUnknown) {
+	r, client := openTest(t, "token:")
+	if _, err := r.Update(t.Context(), testKey, Change{Label: new("x")}); !errors.Is(err, storage.ErrUnknown) {
 		t.Errorf("no record: %v", err)
 	}
 	if n := client.DBSize(t.Context()).Val(); n != 0 {
@@ -84,7 +85,7 @@ func TestUpdateMakesNothingAndBreaksNothing(t *testing.T) {
 	}
 	for _, raw := range []string{`{"rate_limit":1`, `[]`, ``, `{"rate_limit":1,"window":"soon"}`} {
 		put(t, client, "token:"+testKey, raw, 0)
-		if _, err := l.Update(t.Context(), testKey, Change{RateLimit: new(int64(2))}); !errors.Is(err, ErrRecord) {
+		if _, err := r.Update(t.Context(), testKey, Change{RateLimit: new(int64(2))}); !errors.Is(err, storage.ErrRecord) {
 			t.Errorf("%s: %v", raw, err)
 		}
 		if got := client.Get(t.Context(), "token:"+testKey).Val(); got != raw {
@@ -92,38 +93,38 @@ func TestUpdateMakesNothingAndBreaksNothing(t *testing.T) {
 		}
 	}
 	put(t, client, "token:"+testKey, `{"rate_limit":"many"}`, 0) // what the change itself mends
-	if _, err := l.Update(t.Context(), testKey, Change{RateLimit: new(int64(2))}); err != nil {
+	if _, err := r.Update(t.Context(), testKey, Change{RateLimit: new(int64(2))}); err != nil {
 		t.Error(err)
 	}
 	client.Del(t.Context(), "token:"+testKey)
 	client.LPush(t.Context(), "token:"+testKey, "x")
-	if _, err := l.Update(t.Context(), testKey, Change{Label: new("x")}); !errors.Is(err, ErrRecord) {
+	if _, err := r.Update(t.Context(), testKey, Change{Label: new("x")}); !errors.Is(err, storage.ErrRecord) {
 		t.Errorf("a list: %v", err)
 	}
 }
 
 // Whoever changes a record at the same time, no change undoes another.
 func TestUpdatesSideBySide(t *testing.T) {
-	l, client := openTest(t, "token:")
+	r, client := openTest(t, "token:")
 	put(t, client, "token:"+testKey, `{"rate_limit":0,"label":"0","window":"1s"}`, 0)
 	var wg sync.WaitGroup
 	for _, member := range []struct {
 		change func(n int) Change
-		is     func(rec *Record) int
+		is     func(rec *storage.Record) int
 	}{
-		{func(n int) Change { return Change{RateLimit: new(int64(n))} }, func(rec *Record) int { return int(rec.Limit.Permits) }},
-		{func(n int) Change { return Change{Label: new(strconv.Itoa(n))} }, func(rec *Record) int { n, _ := strconv.Atoi(rec.Label); return n }},
-		{func(n int) Change { return Change{Window: new(strconv.Itoa(n+1) + "s")} }, func(rec *Record) int { return int(rec.Limit.Window/time.Second) - 1 }},
+		{func(n int) Change { return Change{RateLimit: new(int64(n))} }, func(rec *storage.Record) int { return int(rec.Limit.Permits) }},
+		{func(n int) Change { return Change{Label: new(strconv.Itoa(n))} }, func(rec *storage.Record) int { n, _ := strconv.Atoi(rec.Label); return n }},
+		{func(n int) Change { return Change{Window: new(strconv.Itoa(n+1) + "s")} }, func(rec *storage.Record) int { return int(rec.Limit.Window/time.Second) - 1 }},
 	} {
 		wg.Go(func() {
 			for n := 1; n <= 100; {
-				e, err := l.Lookup(t.Context(), testKey)
+				e, err := r.Lookup(t.Context(), testKey)
 				if err != nil || member.is(e.Record) != n-1 {
 					t.Errorf("change %d was undone: %s, %v", n-1, e.Raw, err)
 					return
 				}
-				_, err = l.Update(t.Context(), testKey, member.change(n))
-				if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRecord) {
+				_, err = r.Update(t.Context(), testKey, member.change(n))
+				if errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrRecord) {
 					t.Error(err)
 					return
 				}
@@ -137,42 +138,32 @@ func TestUpdatesSideBySide(t *testing.T) {
 }
 
 func TestRevoke(t *testing.T) {
-	l, client := openTest(t, "token:")
+	r, client := openTest(t, "token:")
 	put(t, client, "token:"+testKey, `{"rate_limit":1}`, 0)
 	for _, want := range []bool{true, false} {
-		if got, err := l.Revoke(t.Context(), testKey); err != nil || got != want {
+		if got, err := r.Revoke(t.Context(), testKey); err != nil || got != want {
 			t.Errorf("%t, %v, want %t", got, err, want)
 		}
 	}
 }
 
-// An odd label is somebody else's business: the key must go on working.
-func TestALabelIsNeverAFault(t *testing.T) {
-	for label, want := range map[string]string{`"x"`: "x", `null`: "", `5`: "", `{"a":1}`: "", `["x"]`: ""} {
-		rec, err := decode(`{"rate_limit":1,"label":`+label+`}`, testKey, ratelimit.Limit{Window: time.Minute})
-		if err != nil || rec.Label != want {
-			t.Errorf("%s: %+v, %v", label, rec, err)
-		}
-	}
-}
-
 func TestListSeesAllAndNothingElse(t *testing.T) {
-	l, client := openTest(t, `t*[a]?:`)
+	r, client := openTest(t, `t*[a]?:`)
 	const n = 2500
 	pipe := client.Pipeline()
 	for i := range n {
 		key := fmt.Sprintf("key-of-the-tests-%04d", i)
-		pipe.Set(t.Context(), l.RecordName(key), fmt.Sprintf(`{"rate_limit":%d}`, i), time.Hour)
+		pipe.Set(t.Context(), r.RecordName(key), fmt.Sprintf(`{"rate_limit":%d}`, i), time.Hour)
 		pipe.Set(t.Context(), "txa?:"+key, `{"rate_limit":1}`, 0) // what the prefix matches, taken for a pattern
 	}
-	pipe.Set(t.Context(), l.RecordName("an-unreadable-record"), "x", 0)
-	pipe.LPush(t.Context(), l.RecordName("not-even-a-string"), "x")
+	pipe.Set(t.Context(), r.RecordName("an-unreadable-record"), "x", 0)
+	pipe.LPush(t.Context(), r.RecordName("not-even-a-string"), "x")
 	pipe.Set(t.Context(), `t*[a]?:*`, "no api_key", 0)
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]Entry{}
-	if err := l.List(t.Context(), func(e Entry) error { seen[e.APIKey] = e; return nil }); err != nil {
+	if err := r.List(t.Context(), func(e Entry) error { seen[e.APIKey] = e; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(seen) != n+2 {
@@ -182,56 +173,26 @@ func TestListSeesAllAndNothingElse(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	for _, key := range []string{"an-unreadable-record", "not-even-a-string"} {
-		if e := seen[key]; e.Record != nil || !errors.Is(e.Problem, ErrRecord) {
+		if e := seen[key]; e.Record != nil || !errors.Is(e.Problem, storage.ErrRecord) {
 			t.Errorf("%s: %+v", key, e)
 		}
 	}
 }
 
 func TestListStops(t *testing.T) {
-	l, client := openTest(t, "token:")
+	r, client := openTest(t, "token:")
 	for range 5 {
-		put(t, client, l.RecordName(jwtauth.NewAPIKey()), `{"rate_limit":1}`, 0)
+		put(t, client, r.RecordName(jwtauth.NewAPIKey()), `{"rate_limit":1}`, 0)
 	}
 	enough, seen := errors.New("enough"), 0
-	err := l.List(t.Context(), func(Entry) error { seen++; return enough })
+	err := r.List(t.Context(), func(Entry) error { seen++; return enough })
 	if !errors.Is(err, enough) || seen != 1 {
 		t.Errorf("%v after %d", err, seen)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.List(ctx, func(Entry) error { return nil }); !errors.Is(err, ErrUnavailable) {
+	if err := r.List(ctx, func(Entry) error { return nil }); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("%v", err)
-	}
-}
-
-// A look tells what a taking would then be told.
-func TestPeekForetellsTake(t *testing.T) {
-	l, client := openTest(t, "token:")
-	put(t, client, "token:"+testKey, `{"rate_limit":2,"window":"744h"}`, 0)
-	open := func(*Record) error { return nil }
-	for n := range 4 {
-		said, err := l.Peek(t.Context(), testKey, open)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := l.Take(t.Context(), testKey, open)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, g := said.Decision, got.Decision
-		if s.Granted != g.Granted || s.Remaining != g.Remaining || s.Limit != g.Limit || (s.RetryAfter > 0) != (g.RetryAfter > 0) {
-			t.Errorf("request %d: said %+v, got %+v", n, s, g)
-		}
-	}
-	no := errors.New("no")
-	for name, ask := range map[string]func(context.Context, string, func(*Record) error) (Permit, error){"peek": l.Peek, "take": l.Take} {
-		if p, err := ask(t.Context(), testKey, func(*Record) error { return no }); !errors.Is(err, no) || p.Record == nil {
-			t.Errorf("%s: %+v, %v", name, p, err)
-		}
-		if _, err := ask(t.Context(), "a-key-that-is-not-there", open); !errors.Is(err, ErrUnknown) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 
@@ -248,7 +209,7 @@ func TestEndIsTheSooner(t *testing.T) {
 		{now.Add(time.Minute), time.Hour, now.Add(time.Minute)},
 		{now.Add(2 * time.Hour), time.Hour, now.Add(time.Hour)},
 	} {
-		e := Entry{Record: &Record{Expires: tt.expires}, TTL: tt.ttl}
+		e := Entry{Record: &storage.Record{Expires: tt.expires}, TTL: tt.ttl}
 		if got := e.End(now); !got.Equal(tt.want) {
 			t.Errorf("%v, %v: %v, want %v", tt.expires, tt.ttl, got, tt.want)
 		}

@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"errors"
@@ -149,5 +149,15 @@ func TestWrongRecordsArePlainlySaid(t *testing.T) {
 	rec, err := decode(`{"rate_limit":5,"window":"30d"}`, "some-api-key-0001", ratelimit.Limit{Window: time.Minute})
 	if err != nil || rec.Limit.Window != 720*time.Hour {
 		t.Errorf("%+v, %v: days are a duration in records, too", rec, err)
+	}
+}
+
+// An odd label is somebody else's business: the key must go on working.
+func TestALabelIsNeverAFault(t *testing.T) {
+	for label, want := range map[string]string{`"x"`: "x", `null`: "", `5`: "", `{"a":1}`: "", `["x"]`: ""} {
+		rec, err := decode(`{"rate_limit":1,"label":`+label+`}`, "an-api-key-of-the-tests", ratelimit.Limit{Window: time.Minute})
+		if err != nil || rec.Label != want {
+			t.Errorf("%s: %+v, %v", label, rec, err)
+		}
 	}
 }

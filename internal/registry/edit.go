@@ -1,4 +1,4 @@
-package ledger
+package registry
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tykctl/tykctl/internal/jsonobject"
+	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/ratelimit/redislimit"
 )
 
@@ -43,18 +44,21 @@ else
 end
 return 1`)
 
+// attempts bounds how often Update follows a record that changes under it.
+const attempts = 4
+
 // Update changes a record and returns it as it now stands. Members that the
 // change does not name keep their bytes and their order, whoever wrote them. It
 // follows a record that changes meanwhile, a few times. It never makes a record
-// ([ErrUnknown]) and never leaves one that the gateway could not use
-// ([ErrRecord]). Cost: two round trips for each try.
-func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, error) {
+// ([storage.ErrUnknown]) and never leaves one that the gateway could not use
+// ([storage.ErrRecord]). Cost: two round trips for each try.
+func (r *Registry) Update(ctx context.Context, apiKey string, c Change) (Entry, error) {
 	change, err := json.Marshal(c)
 	if err != nil {
 		return Entry{}, err
 	}
 	for range attempts {
-		e, err := l.Lookup(ctx, apiKey)
+		e, err := r.Lookup(ctx, apiKey)
 		if err != nil {
 			return e, err
 		}
@@ -63,16 +67,16 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 		}
 		raw, err := jsonobject.Merge(e.Raw, string(change))
 		if err != nil {
-			return e, fmt.Errorf("%w: %w", ErrRecord, err)
+			return e, fmt.Errorf("%w: %w", storage.ErrRecord, err)
 		}
-		rec, err := decode(raw, apiKey, l.opts.DefaultLimit)
+		rec, err := r.store.Decode(raw, apiKey)
 		if err != nil {
 			return e, fmt.Errorf("not changed: the result would be invalid: %w", err)
 		}
 		if err := checkSize(raw, c.Label); err != nil {
 			return e, fmt.Errorf("not changed: %w", err)
 		}
-		swapped, err := l.swap(ctx, e, raw, c.TTL)
+		swapped, err := r.swap(ctx, e, raw, c.TTL)
 		if err != nil {
 			return e, err
 		}
@@ -87,23 +91,23 @@ func (l *Ledger) Update(ctx context.Context, apiKey string, c Change) (Entry, er
 	return Entry{}, fmt.Errorf("not changed: others changed the key's record %d times meanwhile; try again", attempts)
 }
 
-func (l *Ledger) swap(ctx context.Context, e Entry, raw string, ttl time.Duration) (bool, error) {
-	ctx, cancel := l.budget(ctx)
+func (r *Registry) swap(ctx context.Context, e Entry, raw string, ttl time.Duration) (bool, error) {
+	ctx, cancel := r.store.Budget(ctx)
 	defer cancel()
-	start := l.now()
-	n, err := swap.Run(ctx, l.at().client, []string{e.Name}, e.Raw, raw, ttl.Milliseconds()).Int()
-	l.observe("update", start, err)
+	start := r.now()
+	n, err := swap.Run(ctx, r.store.At().Client, []string{e.Name}, e.Raw, raw, ttl.Milliseconds()).Int()
+	r.store.Observe("update", start, err)
 	if err != nil {
-		return false, l.fault(e.APIKey, err)
+		return false, r.store.Fault(err)
 	}
 	return n == 1, nil
 }
 
 // Revoke deletes the record of a key, and reports whether there was one. Cost:
 // one round trip.
-func (l *Ledger) Revoke(ctx context.Context, apiKey string) (bool, error) {
+func (r *Registry) Revoke(ctx context.Context, apiKey string) (bool, error) {
 	held := false
-	err := l.RevokeAll(ctx, []string{apiKey}, func(_ string, was bool) error {
+	err := r.RevokeAll(ctx, []string{apiKey}, func(_ string, was bool) error {
 		held = was
 		return nil
 	})
@@ -117,36 +121,35 @@ const revokeStep = 1000
 // there was one. It stops at the first error of each, which comes back as it is, and
 // at a fault of Redis: then each has heard of all that were deleted for certain.
 // Cost: one round trip for each thousand keys.
-func (l *Ledger) RevokeAll(ctx context.Context, apiKeys []string, each func(apiKey string, was bool) error) error {
+func (r *Registry) RevokeAll(ctx context.Context, apiKeys []string, each func(apiKey string, was bool) error) error {
 	for page := range slices.Chunk(apiKeys, revokeStep) {
-		if err := l.revokePage(ctx, page, each); err != nil {
+		if err := r.revokePage(ctx, page, each); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *Ledger) revokePage(ctx context.Context, apiKeys []string, each func(string, bool) error) error {
-	ctx, cancel := l.budget(ctx)
+func (r *Registry) revokePage(ctx context.Context, apiKeys []string, each func(string, bool) error) error {
+	ctx, cancel := r.store.Budget(ctx)
 	defer cancel()
-	if err := l.find(ctx); err != nil {
+	if err := r.store.Find(ctx); err != nil {
 		return err
 	}
-	start := l.now()
-	at := l.at() // the names and the client belong together
-	pipe := at.client.Pipeline()
+	start := r.now()
+	at := r.store.At() // the names and the client belong together
+	pipe := at.Client.Pipeline()
 	dels := make([]*redis.IntCmd, len(apiKeys))
 	for i, apiKey := range apiKeys {
-		dels[i] = pipe.Del(ctx, at.recordKey(apiKey))
+		dels[i] = pipe.Del(ctx, at.RecordName(apiKey))
 	}
 	_, err := redislimit.Exec(ctx, pipe) // each command has its own error too
-	l.observe("revoke", start, err)
+	r.store.Observe("revoke", start, err)
 	var failed error
 	for i, apiKey := range apiKeys {
-		l.seen.drop(apiKey)
 		n, err := dels[i].Result()
 		if err != nil {
-			failed = cmp.Or(failed, l.fault(apiKey, err))
+			failed = cmp.Or(failed, r.store.Fault(err))
 			continue
 		}
 		if err := each(apiKey, n > 0); err != nil {
@@ -157,11 +160,11 @@ func (l *Ledger) revokePage(ctx context.Context, apiKeys []string, each func(str
 }
 
 // Held tells each, in their order, which of the keys have a record. Errors and
-// cost are as for [Ledger.RevokeAll].
-func (l *Ledger) Held(ctx context.Context, apiKeys []string, each func(apiKey string, is bool) error) error {
+// cost are as for [Registry.RevokeAll].
+func (r *Registry) Held(ctx context.Context, apiKeys []string, each func(apiKey string, is bool) error) error {
 	for page := range slices.Chunk(apiKeys, revokeStep) {
 		held := make(map[string]bool, len(page))
-		err := l.lookup(ctx, page, func(e Entry) error {
+		err := r.lookup(ctx, page, func(e Entry) error {
 			held[e.APIKey] = true
 			return nil
 		})

@@ -1,4 +1,4 @@
-package ledger
+package storage
 
 import (
 	"context"
@@ -48,7 +48,7 @@ func (n *node) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 		n.report(err)
 		if err != nil && n.met != nil {
 			for _, cmd := range cmds[1:] { // the first one's error is the pipeline's, as a rule
-				if k := kind(cmd.Err()); k != "" {
+				if k := Classify(cmd.Err()); k != "" {
 					n.met(k)
 				}
 			}
@@ -59,7 +59,7 @@ func (n *node) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 
 // report takes in how an exchange ended.
 func (n *node) report(err error) {
-	k := kind(err)
+	k := Classify(err)
 	switch k {
 	case "":
 		n.breaker.report(true)

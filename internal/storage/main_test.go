@@ -1,0 +1,10 @@
+package storage
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// Nothing that was started is left running.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
