@@ -1,5 +1,6 @@
-// Package cli is the command line: one file for each command, and the only
-// place that reads the configuration and wires the other packages together.
+// Package cli is the command line: one file for each command, with flags, help,
+// completions, output and exit codes. It reads the configuration; internal/app wires
+// what a gateway needs, and internal/desk holds what commands do to keys.
 //
 // Results go to stdout, everything else to stderr. A command returns an error;
 // which exit code it becomes is decided in exit.go alone. A signal ends a

@@ -28,10 +28,11 @@ type Inspection struct {
 	Verdict   gateway.Verdict `json:"verdict"`
 	KeyHash   string          `json:"key_hash,omitempty"` // of the api_key, as in the log
 
-	Entry   registry.Entry
-	Broken  error // why there is no usage, if what is counted is the reason
-	Away    error // why there is no entry, if Redis is the reason
-	Request string
+	// For people; the JSON form has no place for them.
+	Entry   registry.Entry `json:"-"`
+	Broken  error          `json:"-"` // why there is no usage, if what is counted is the reason
+	Away    error          `json:"-"` // why there is no entry, if Redis is the reason
+	Request string         `json:"-"` // that the verdict is about; "" for the token alone
 }
 
 // Request is what a verdict is about; without a path, the token alone.

@@ -16,7 +16,7 @@ type Revocation struct {
 	DryRun  bool   `json:"dry_run,omitempty"`
 	Live    *bool  `json:"live,omitempty"` // with dry_run
 
-	Name string // the api_key, or the hash
+	Name string `json:"-"` // the api_key, or the hash
 }
 
 // Named are the keys to revoke. Of the hashes no key is known.
