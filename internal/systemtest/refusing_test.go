@@ -35,7 +35,7 @@ func TestRedisRefuses(t *testing.T) {
 		"without rights": {
 			strike: func(f *trouble) { f.command("acl", "setuser", "default", "-incrby") },
 			heal:   func(f *trouble) { f.command("acl", "setuser", "default", "+@all") },
-			kind:   "noperm", says: "names the missing right", doctor: "✗ rights          Redis' user may not INCRBY on rate_count:*",
+			kind:   "noperm", says: "names the missing right", doctor: "✗ rights          Redis's user may not INCRBY on rate_count:*",
 		},
 		"with a full disk": {
 			strike: func(f *trouble) {
