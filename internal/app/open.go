@@ -272,6 +272,7 @@ func StoreOptions(cfg *config.Config) storage.Options {
 			Burst:     int64(cfg.Application.RateLimit.Burst),
 			MaxDelay:  cfg.Application.RateLimit.MaxDelay,
 		},
+		CacheSize: cfg.Redis.CacheSize,
 	}
 }
 
