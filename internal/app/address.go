@@ -7,6 +7,7 @@ import (
 	"github.com/tykctl/tykctl/internal/config"
 )
 
+// Loopback is where a gateway listens that anyone could make tokens for.
 const Loopback = "127.0.0.1"
 
 // PublicSecret reports whether tokens are signed with the secret that the

@@ -108,6 +108,7 @@ func chooseKey(keys []jwtauth.Key, kid string, now time.Time) (jwtauth.Key, erro
 	return newest, nil
 }
 
+// CheckSigner reports whether a key can sign at the time now, or why not.
 func CheckSigner(key jwtauth.Key, now time.Time) error {
 	switch {
 	case !key.CanSign():

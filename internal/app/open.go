@@ -190,6 +190,7 @@ func (in *Installation) noteIgnored(ctx context.Context) {
 	}
 }
 
+// Close frees ports and connections. It does not wait for requests: Run does.
 func (in *Installation) Close() {
 	_ = in.Server.Close() // closed already after run
 	_ = in.Store.Close()

@@ -12,6 +12,7 @@ import (
 // someone is looking closely.
 type Remarks struct{ to atomic.Pointer[slog.Logger] }
 
+// Printf logs a remark of the client at Debug.
 func (r *Remarks) Printf(ctx context.Context, format string, v ...any) {
 	if logger := r.to.Load(); logger != nil && logger.Enabled(ctx, slog.LevelDebug) {
 		logger.DebugContext(ctx, "redis client", "remark", fmt.Sprintf(format, v...))

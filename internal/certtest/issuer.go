@@ -22,6 +22,7 @@ type Issuer struct {
 	File string // of the certificate
 }
 
+// New makes an issuer that has signed itself.
 func New(t testing.TB) Issuer {
 	t.Helper()
 	ca := Issuer{}

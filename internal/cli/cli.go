@@ -49,6 +49,7 @@ func Main() int {
 	return a.Run(context.Background(), os.Args[1:])
 }
 
+// Run runs the command that args name, and returns its exit code.
 func (a *Program) Run(ctx context.Context, args []string) int {
 	defer a.flush()
 	out := &output{to: a.Out}

@@ -19,18 +19,25 @@ type Finding struct {
 	Advice string  `json:"advice,omitempty"` // what to do about it
 }
 
+// Outcome says how bad a finding is.
 type Outcome string
 
+// The outcomes, from good to bad.
 const (
 	Fine    Outcome = "ok"
 	Warning Outcome = "warn" // it serves, but not as it should
 	Failure Outcome = "fail" // it does not serve
 )
 
+// OK is a finding that needs no advice.
 func OK(check, detail string) Finding { return Finding{check, Fine, detail, ""} }
+
+// Warn is a finding that leaves the gateway serving.
 func Warn(check, detail, advice string) Finding {
 	return Finding{check, Warning, detail, advice}
 }
+
+// Fail is a finding that stops the gateway from serving.
 func Fail(check, detail, advice string) Finding {
 	return Finding{check, Failure, detail, advice}
 }
@@ -44,6 +51,8 @@ const (
 	manyFiles      = 4096
 )
 
+// JudgeSecret judges how random a secret looks. name and origin go before and after
+// what is found; the secret itself does not appear.
 func JudgeSecret(name, secret, origin, advice string) Finding {
 	if bits := entropy(secret); bits < secretBits {
 		return Warn("secret", fmt.Sprintf("%sit does not look random: about %.0f bits of entropy, want %d", name, bits, secretBits), advice)
@@ -200,6 +209,8 @@ func judgeRights(f registry.Facts, rights string) Finding {
 	return OK("rights", "Redis's user has all the rights that it needs")
 }
 
+// JudgeFiles judges how many files may be open. There is no finding if that is not
+// known.
 func JudgeFiles(n uint64, known bool) []Finding {
 	switch text := fmt.Sprintf("the limit is %d open files, connections included", n); {
 	case !known:

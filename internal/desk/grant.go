@@ -29,8 +29,10 @@ type Grant struct {
 	Label     string
 }
 
+// DefaultTTL is how long a key lives if nobody says.
 const DefaultTTL = 24 * time.Hour
 
+// Check judges each field by itself. The error is a [FieldError].
 func (g Grant) Check() error {
 	if err := checkRoutes(g.Routes); err != nil {
 		return err

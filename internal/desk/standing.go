@@ -30,6 +30,7 @@ type Standing struct {
 	Rate      float64 `json:"rate,omitempty"`      // requests a second, in limits top --by rate
 }
 
+// StandingOf reports a key's usage.
 func StandingOf(apiKey string, u ratelimit.Usage) Standing {
 	return Standing{
 		APIKey: apiKey, Algorithm: algorithmOf(u.Limit),

@@ -2,11 +2,12 @@ package systemtest
 
 import (
 	"bytes"
-	"github.com/rogpeppe/go-internal/testscript"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/tykctl/tykctl/internal/cli"
 )

@@ -38,23 +38,27 @@ type Drawing[T any] struct {
 	failed  error
 }
 
+// Show draws what was seen. The error is that of writing.
 func (d *Drawing[T]) Show(seen T) error {
 	d.seen, d.trouble = seen, ""
 	d.paint(false)
 	return d.failed
 }
 
+// Away draws what was last seen, with the reason why it is old.
 func (d *Drawing[T]) Away(err error) {
 	d.trouble = err.Error()
 	d.paint(false)
 }
 
+// Resize draws again, if anything was drawn.
 func (d *Drawing[T]) Resize() {
 	if d.width > 0 {
 		d.paint(false)
 	}
 }
 
+// End draws a last time, and leaves the cursor visible below.
 func (d *Drawing[T]) End() {
 	if d.width > 0 {
 		d.paint(true)

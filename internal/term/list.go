@@ -11,6 +11,7 @@ type List struct {
 	begun bool
 }
 
+// Add writes an element at once: text for people, value as JSON.
 func (l *List) Add(value any, text string) error {
 	if !l.JSON {
 		for n, line := range fold(Printable(text), l.Sheet.Width-len("  ")) {
@@ -34,6 +35,7 @@ func (l *List) Add(value any, text string) error {
 	return err
 }
 
+// End closes the array.
 func (l *List) End() error {
 	if !l.JSON {
 		return nil

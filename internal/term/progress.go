@@ -37,6 +37,7 @@ func (p *Progress) Show(n int) {
 	fmt.Fprintf(p.to, "\r%s: %d so far"+eraseRight, p.what, n)
 }
 
+// End erases the line.
 func (p *Progress) End() {
 	if p.some {
 		fmt.Fprint(p.to, "\r"+eraseRight)

@@ -23,6 +23,7 @@ type Sheet struct {
 	Err    error // the first of writing; then nothing more is written
 }
 
+// Paint colours a text, if the sheet is coloured.
 func (s *Sheet) Paint(colour, text string) string {
 	if !s.Colour {
 		return text

@@ -82,11 +82,13 @@ type Listing[T any] struct {
 	isAway bool
 }
 
+// Show prints what was seen.
 func (l *Listing[T]) Show(seen T) error {
 	l.isAway = false
 	return l.Print(seen)
 }
 
+// Away says once why nothing can be seen, until something is seen again.
 func (l *Listing[T]) Away(err error) {
 	if !l.isAway {
 		fmt.Fprintf(l.Err, "tykctl: %s; trying again\n", err)
@@ -94,5 +96,8 @@ func (l *Listing[T]) Away(err error) {
 	l.isAway = true
 }
 
+// Resize does nothing.
 func (*Listing[T]) Resize() {}
-func (*Listing[T]) End()    {}
+
+// End does nothing.
+func (*Listing[T]) End() {}
