@@ -1,5 +1,6 @@
-// Package cli is the command line: one file for each command, and the only
-// place that reads the configuration and wires the other packages together.
+// Package cli is the command line: one file for each command, with flags, help,
+// completions, output and exit codes. It reads the configuration; internal/app wires
+// what a gateway needs, and internal/desk holds what commands do to keys.
 //
 // Results go to stdout, everything else to stderr. A command returns an error;
 // which exit code it becomes is decided in exit.go alone. A signal ends a
@@ -21,20 +22,21 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/telemetry"
 )
 
-// app is what all commands share: the streams, the environment, and the flags
+// Program is what all commands share: the streams, the environment, and the flags
 // that choose the configuration.
-type app struct {
-	in       io.Reader
-	out, err io.Writer
-	environ  func() []string
-	now      func() time.Time
+type Program struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Environ  func() []string
+	Now      func() time.Time
 	ignored  <-chan os.Signal // signals that serve outlives; nil for other commands
-	remarks  clientRemarks    // of the Redis client
-	program  string           // how it was called, for lines to be pasted
+	remarks  app.Remarks      // of the Redis client
+	Name     string           // how it was called, for lines to be pasted
 
 	configFile string
 	useEnv     bool
@@ -42,20 +44,21 @@ type app struct {
 
 // Main runs the program and returns its exit code.
 func Main() int {
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ, now: time.Now, program: os.Args[0]}
+	a := &Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ, Now: time.Now, Name: os.Args[0]}
 	redis.SetLogger(&a.remarks) // one for the whole process, so here and nowhere else
-	return a.run(context.Background(), os.Args[1:])
+	return a.Run(context.Background(), os.Args[1:])
 }
 
-func (a *app) run(ctx context.Context, args []string) int {
+// Run runs the command that args name, and returns its exit code.
+func (a *Program) Run(ctx context.Context, args []string) int {
 	defer a.flush()
-	out := &output{to: a.out}
-	a.out = out
+	out := &output{to: a.Out}
+	a.Out = out
 	root := a.root()
 	root.SetArgs(args)
 	err := hyphenated(args, root.ExecuteContext(ctx))
 	if out.readerLeft() {
-		return exitOK // as after `| head -1`: it has what it wanted
+		return ExitOK // as after `| head -1`: it has what it wanted
 	}
 	if err = cmp.Or(err, out.failed); err != nil {
 		a.report(err)
@@ -67,8 +70,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 const lastLines = time.Second
 
 // flush writes what serve has still to say, also while a panic ends the program.
-func (a *app) flush() {
-	if log, ok := a.err.(*telemetry.Queue); ok {
+func (a *Program) flush() {
+	if log, ok := a.Err.(*telemetry.Queue); ok {
 		log.Flush(lastLines)
 	}
 }
@@ -89,7 +92,7 @@ const (
 	toLookUp  = "look"
 )
 
-func (a *app) root() *cobra.Command {
+func (a *Program) root() *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "tykctl",
 		Short: "An API gateway for JWTs and shared limits, and its command-line tool",
@@ -102,9 +105,9 @@ same program hands out the keys and looks after them.`,
 	})
 	root.SetVersionTemplate("tykctl {{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.err)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(printHelpUsage)
 	textFlag(root.PersistentFlags(), &a.configFile, "config", "file", "the configuration (default: ./config.json, if it exists)")
@@ -138,13 +141,13 @@ same program hands out the keys and looks after them.`,
 
 // load reads the configuration in its layers. flags are options given on the
 // command line, by key; require names what the command cannot do without.
-func (a *app) load(flags map[string]string, require ...string) (*config.Config, error) {
+func (a *Program) load(flags map[string]string, require ...string) (*config.Config, error) {
 	return a.loadFrom(config.Source{File: a.configFile, Flags: flags, Require: require})
 }
 
-func (a *app) loadFrom(src config.Source) (*config.Config, error) {
+func (a *Program) loadFrom(src config.Source) (*config.Config, error) {
 	if a.useEnv {
-		src.Env = a.environ()
+		src.Env = a.Environ()
 	}
 	return config.Load(src)
 }

@@ -17,7 +17,7 @@ import (
 // among them.
 func commands(t *testing.T) []*cobra.Command {
 	t.Helper()
-	a := &app{in: strings.NewReader(""), out: io.Discard, err: io.Discard, environ: func() []string { return nil }}
+	a := &Program{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Environ: func() []string { return nil }}
 	var all []*cobra.Command
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
@@ -114,7 +114,7 @@ func TestBashCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "keys.json")
-	text := `{"application":{"token":{"keys":[{"kid":"2026-11","algorithm":"HS256","secret":"` + testSecret + `"}]}}}`
+	text := `{"application":{"token":{"keys":[{"kid":"2026-11","algorithm":"HS256","secret":"` + scriptSecret + `"}]}}}`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -145,9 +145,9 @@ func TestBashCompletes(t *testing.T) {
 func TestWrongUsage(t *testing.T) {
 	for _, cmd := range commands(t) {
 		var out, errs bytes.Buffer
-		a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: func() []string { return nil }}
+		a := &Program{In: strings.NewReader(""), Out: &out, Err: &errs, Environ: func() []string { return nil }}
 		args := append(strings.Fields(cmd.CommandPath())[1:], "--no-such-flag")
-		if code := a.run(t.Context(), args); code != exitUsage {
+		if code := a.Run(t.Context(), args); code != exitUsage {
 			t.Errorf("%v: exit code %d, want %d", args, code, exitUsage)
 		}
 		if want := "tykctl: unknown flag: --no-such-flag\nSee '" + cmd.CommandPath() + " --help'.\n"; errs.String() != want || out.Len() > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/pkg/ratelimit"
@@ -33,7 +34,7 @@ func completeAlgorithm(cmd *cobra.Command) {
 }
 
 // completeKey is completeKeys for a command that takes one.
-func (a *app) completeKey(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *Program) completeKey(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -42,7 +43,7 @@ func (a *app) completeKey(cmd *cobra.Command, args []string, typed string) ([]co
 
 // completeKeys has the shell offer the api_keys in Redis that begin as typed. A
 // line is being typed, so it says nothing about errors.
-func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *Program) completeKeys(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 	defer cancel()
 	flag := func(name string) string { return cmd.Flag(name).Value.String() }
@@ -70,12 +71,12 @@ func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]c
 
 // completeKid has the shell offer the kids of the configuration's keys that can
 // sign now.
-func (a *app) completeKid(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *Program) completeKid(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var kids []cobra.Completion
 	if cfg, err := a.load(nil); err == nil {
-		keys, _ := tokenKeys(cfg)
+		keys, _ := app.TokenKeys(cfg)
 		for _, key := range keys {
-			if key.ID() != "" && checkSigner(key, a.now()) == nil {
+			if key.ID() != "" && app.CheckSigner(key, a.Now()) == nil {
 				kids = append(kids, cobra.CompletionWithDesc(key.ID(), key.Algorithm()))
 			}
 		}

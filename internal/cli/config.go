@@ -10,10 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 )
 
-func (a *app) configCommand() *cobra.Command {
+func (a *Program) configCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "config",
 		Short: "Check and show the configuration",
@@ -24,7 +25,7 @@ func (a *app) configCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) configCheckCommand() *cobra.Command {
+func (a *Program) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Report all faults of the configuration",
@@ -36,37 +37,37 @@ Exit codes: 0 no faults, 1 there are some, 2 wrong usage.`,
   tykctl config check --config /etc/tykctl/config.json --env`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.load(nil, serveRequires...)
+			cfg, err := a.load(nil, app.Required...)
 			if err != nil {
 				return err
 			}
-			if err := checkFiles(cfg); err != nil {
+			if err := app.CheckFiles(cfg); err != nil {
 				return err
 			}
 			a.warnOf(cfg)
-			_, err = fmt.Fprintf(a.out, "%s: nothing is wrong\n", fileOf(cfg))
+			_, err = fmt.Fprintf(a.Out, "%s: nothing is wrong\n", fileOf(cfg))
 			return err
 		},
 	}
 }
 
 // warnOf writes what is legal, but looks like a mistake.
-func (a *app) warnOf(cfg *config.Config) {
+func (a *Program) warnOf(cfg *config.Config) {
 	for _, w := range cfg.Warnings() {
-		fmt.Fprintf(a.err, "tykctl: warning: %s\n", w)
+		fmt.Fprintf(a.Err, "tykctl: warning: %s\n", w)
 	}
 	if a.useEnv {
 		return
 	}
-	if names := config.Unread(a.environ()); len(names) > 0 {
-		fmt.Fprintf(a.err, "tykctl: warning: %s is set, but variables are read only with --env\n", names[0])
+	if names := config.Unread(a.Environ()); len(names) > 0 {
+		fmt.Fprintf(a.Err, "tykctl: warning: %s is set, but variables are read only with --env\n", names[0])
 	}
 }
 
 // fileOf is the file that a configuration is from.
 func fileOf(cfg *config.Config) string { return cmp.Or(cfg.File, "the defaults") }
 
-func (a *app) configShowCommand() *cobra.Command {
+func (a *Program) configShowCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "show",
@@ -87,7 +88,7 @@ Exit codes: 0 done, 1 the configuration has faults, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			return showConfig(a.out, cfg, output)
+			return showConfig(a.Out, cfg, output)
 		},
 	}
 	outputFlag(cmd, &output)
@@ -112,7 +113,7 @@ func showConfig(w io.Writer, cfg *config.Config, output string) error {
 	return table.Flush()
 }
 
-func (a *app) configReferenceCommand() *cobra.Command {
+func (a *Program) configReferenceCommand() *cobra.Command {
 	var asEnv bool
 	cmd := &cobra.Command{
 		Use:   "reference",
@@ -129,7 +130,7 @@ Exit codes: 0 done, 2 wrong usage.`,
 			if asEnv {
 				text = config.EnvExample()
 			}
-			_, err := io.WriteString(a.out, strings.TrimRight(text, "\n")+"\n")
+			_, err := io.WriteString(a.Out, strings.TrimRight(text, "\n")+"\n")
 			return err
 		},
 	}

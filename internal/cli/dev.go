@@ -13,7 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/embedded"
 	"github.com/tykctl/tykctl/internal/registry"
@@ -21,14 +23,14 @@ import (
 )
 
 // devGrant is the key that is ready when serve --dev has started.
-var devGrant = grant{
-	routes: []string{"/api/v1/test", "/api/v1/test2"},
-	limit:  10,
-	ttl:    24 * time.Hour,
+var devGrant = desk.Grant{
+	Routes: []string{"/api/v1/test", "/api/v1/test2"},
+	Limit:  10,
+	TTL:    24 * time.Hour,
 }
 
 // serveDev runs a gateway that needs nothing beside this process.
-func (a *app) serveDev(ctx context.Context, target string) error {
+func (a *Program) serveDev(ctx context.Context, target string) error {
 	ctx, stop := untilHangup(ctx)
 	defer stop()
 	redis, err := embedded.StartRedis()
@@ -54,19 +56,19 @@ func (a *app) serveDev(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	file, err := writeDevFile(cfg, in.server)
+	defer in.Close()
+	file, err := writeDevFile(cfg, in.Server)
 	if err != nil {
 		return err
 	}
 	remove := sync.OnceFunc(func() { _ = os.Remove(file) })
 	defer remove()
 	context.AfterFunc(ctx, remove) // at the first signal: a second ends the program at once
-	token, err := issue(ctx, registry.New(in.store), in.key, devGrant)
+	token, err := desk.Issue(ctx, registry.New(in.Store), in.Key, devGrant)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, `tykctl for trying out: on loopback only, keeps nothing. Ctrl-C ends it.
+	_, err = fmt.Fprintf(a.Out, `tykctl for trying out: on loopback only, keeps nothing. Ctrl-C ends it.
 
   gateway  %s://%s
   metrics  http://%s/metrics
@@ -82,12 +84,12 @@ func (a *app) serveDev(ctx context.Context, target string) error {
 
 %[10]s
 
-`, scheme(cfg), in.server.Addr(), in.server.MetricsAddr(), backend, redis.Addr(), file, a.program,
-		token.RateLimit, duration.Format(cfg.Application.RateLimit.Window), curlLine(token, scheme(cfg)+"://"+in.server.Addr().String()))
+`, app.Scheme(cfg), in.Server.Addr(), in.Server.MetricsAddr(), backend, redis.Addr(), file, a.Name,
+		token.RateLimit, duration.Format(cfg.Application.RateLimit.Window), curlLine(token, app.Scheme(cfg)+"://"+in.Server.Addr().String()))
 	if err != nil {
 		return err
 	}
-	return in.run(ctx)
+	return in.Run(ctx)
 }
 
 // untilHangup also ends the context when the terminal is closed, unless that
@@ -177,11 +179,11 @@ func absolute(path string) string {
 // devConfig is the configuration of --dev: what dev brings along overrides
 // everything, and a file is read only when it was named. The secret is fresh unless
 // one was set: tokens made elsewhere can be tried.
-func (a *app) devConfig(redis, target string) (*config.Config, error) {
+func (a *Program) devConfig(redis, target string) (*config.Config, error) {
 	flags := map[string]string{
-		"application.ip":          loopback,
+		"application.ip":          app.Loopback,
 		"application.target_host": target,
-		"monitoring.ip":           loopback,
+		"monitoring.ip":           app.Loopback,
 		"redis.addr":              redis,
 		"redis.addrs":             "",
 		"redis.cluster":           "auto",
@@ -197,7 +199,7 @@ func (a *app) devConfig(redis, target string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Application.Token.JWTSecret.Reveal() == "" || publicSecret(cfg) {
+	if cfg.Application.Token.JWTSecret.Reveal() == "" || app.PublicSecret(cfg) {
 		flags["application.token.jwt_secret"] = newSecret(secretBytes)
 		return a.loadFrom(src)
 	}

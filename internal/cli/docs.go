@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-func (a *app) docsCommand() *cobra.Command {
+func (a *Program) docsCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "docs",
 		Short: "Write documentation",
@@ -20,7 +20,7 @@ func (a *app) docsCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) docsManCommand() *cobra.Command {
+func (a *Program) docsManCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages into a folder",

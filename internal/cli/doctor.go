@@ -15,40 +15,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/storage"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/internal/tlsfiles"
 )
 
 // doctorWait bounds each check. They are made side by side.
 const doctorWait = 2 * time.Second
 
-// finding is what one check found. Its JSON form is fixed for scripts.
-type finding struct {
-	Check  string  `json:"check"`
-	Result outcome `json:"result"`
-	Detail string  `json:"detail"`
-	Advice string  `json:"advice,omitempty"` // what to do about it
-}
-
-type outcome string
-
-const (
-	fine    outcome = "ok"
-	warning outcome = "warn" // it serves, but not as it should
-	failure outcome = "fail" // it does not serve
-)
-
-func ok(check, detail string) finding { return finding{check, fine, detail, ""} }
-func warn(check, detail, advice string) finding {
-	return finding{check, warning, detail, advice}
-}
-func fail(check, detail, advice string) finding {
-	return finding{check, failure, detail, advice}
-}
-
-func (a *app) doctorCommand() *cobra.Command {
+func (a *Program) doctorCommand() *cobra.Command {
 	s := &store{}
 	var output string
 	cmd := &cobra.Command{
@@ -70,10 +49,10 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
 			findings, err := a.examine(cmd.Context(), s)
 			if output == "json" {
 				report := struct {
-					OK     bool      `json:"ok"`
-					Checks []finding `json:"checks"`
+					OK     bool           `json:"ok"`
+					Checks []desk.Finding `json:"checks"`
 				}{err == nil, findings}
-				return errors.Join(writeJSON(a.out, report), err)
+				return errors.Join(term.WriteJSON(a.Out, report), err)
 			}
 			return errors.Join(a.printFindings(findings), err)
 		},
@@ -85,30 +64,30 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 wrong usage,
 
 // examine runs all checks. The error says that some failed, or that Redis did not
 // answer.
-func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
+func (a *Program) examine(ctx context.Context, s *store) ([]desk.Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
-	cfg, wrong := a.load(s.overrides(), serveRequires...)
+	cfg, wrong := a.load(s.overrides(), app.Required...)
 	if wrong == nil {
-		wrong = checkFiles(cfg)
+		wrong = app.CheckFiles(cfg)
 	}
-	findings := []finding{judgeConfig(cfg, wrong)}
+	findings := []desk.Finding{judgeConfig(cfg, wrong)}
 	if cfg == nil {
 		cfg, _ = a.load(s.overrides()) // the other checks can do without what is only missing
 	}
 	var away error
 	if cfg != nil {
-		var redis, backend []finding
+		var redis, backend []desk.Finding
 		var all sync.WaitGroup
 		all.Go(func() { redis, away = examineRedis(ctx, cfg) })
 		all.Go(func() { backend = examineBackend(ctx, cfg) })
 		all.Wait()
-		findings = slices.Concat(findings, judgeSecrets(cfg), judgeCertificate(cfg.Server.TLS, a.now()), redis, backend)
+		findings = slices.Concat(findings, judgeSecrets(cfg), judgeCertificate(cfg.Server.TLS, a.Now()), redis, backend)
 	}
-	findings = slices.Concat(findings, judgeFiles(openFiles()))
+	findings = slices.Concat(findings, desk.JudgeFiles(openFiles()))
 	failed := 0
 	for _, f := range findings {
-		if f.Result == failure {
+		if f.Result == desk.Failure {
 			failed++
 		}
 	}
@@ -122,8 +101,8 @@ func (a *app) examine(ctx context.Context, s *store) ([]finding, error) {
 }
 
 // examineRedis asks Redis. The error is that of a Redis that does not answer.
-func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	opened, err := openStore(cfg)
+func examineRedis(ctx context.Context, cfg *config.Config) ([]desk.Finding, error) {
+	opened, err := app.OpenStore(cfg)
 	if err != nil {
 		return nil, nil // a fault of the configuration, which is reported
 	}
@@ -133,18 +112,18 @@ func examineRedis(ctx context.Context, cfg *config.Config) ([]finding, error) {
 	if err != nil {
 		advice := "until it answers, every request gets 503"
 		if storage.Kind(err) == "noauth" && !storage.AtSentinel(err) {
-			advice += "; the user that it is asked as needs: " + aclLine(book.Rights())
+			advice += "; the user that it is asked as needs: " + desk.ACLLine(book.Rights())
 		}
 		err = storeError(err, cfg)
-		return []finding{fail("redis", err.Error(), advice)}, err
+		return []desk.Finding{desk.Fail("redis", err.Error(), advice)}, err
 	}
-	return judgeRedis(facts, cfg.Redis, book.Rights()), nil
+	return desk.JudgeRedis(facts, cfg.Redis.Timeout, cfg.Redis.MasterName, book.Rights()), nil
 }
 
 // examineBackend connects to the backend, and asks it for nothing.
-func examineBackend(ctx context.Context, cfg *config.Config) []finding {
+func examineBackend(ctx context.Context, cfg *config.Config) []desk.Finding {
 	target := cfg.Application.TargetHost
-	secure, err := backendTLS(cfg, slog.New(slog.DiscardHandler))
+	secure, err := app.BackendTLS(cfg, slog.New(slog.DiscardHandler))
 	if target == nil || err != nil {
 		return nil // a fault of the configuration, which is reported
 	}
@@ -159,24 +138,24 @@ func examineBackend(ctx context.Context, cfg *config.Config) []finding {
 	conn, err := dial(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
 	if err != nil {
 		advice := cmp.Or(tlsfiles.Advice(err, "upstream.tls_"), "start it, or set application.target_host")
-		return []finding{fail("backend", fmt.Sprintf("%s: %s", target, why(err)), advice+"; until then requests get 502")}
+		return []desk.Finding{desk.Fail("backend", fmt.Sprintf("%s: %s", target, why(err)), advice+"; until then requests get 502")}
 	}
 	_ = conn.Close()
-	return []finding{ok("backend", target.String()+" accepts connections")}
+	return []desk.Finding{desk.OK("backend", target.String()+" accepts connections")}
 }
 
-func (a *app) printFindings(findings []finding) error {
-	s := a.sheet(a.out)
-	marks := map[outcome]string{fine: s.paint(green, "✓"), warning: s.paint(yellow, "!"), failure: s.paint(red, "✗")}
+func (a *Program) printFindings(findings []desk.Finding) error {
+	s := a.sheet(a.Out)
+	marks := map[desk.Outcome]string{desk.Fine: s.Paint(term.Green, "✓"), desk.Warning: s.Paint(term.Yellow, "!"), desk.Failure: s.Paint(term.Red, "✗")}
 	for _, f := range findings {
 		first, more, _ := strings.Cut(f.Detail, "\n")
-		s.mark(marks[f.Result], f.Check, first)
+		s.Mark(marks[f.Result], f.Check, first)
 		for line := range strings.Lines(more) {
-			s.row("", strings.TrimRight(line, "\n"))
+			s.Row("", strings.TrimRight(line, "\n"))
 		}
 		if f.Advice != "" {
-			s.row("", "→ "+f.Advice)
+			s.Row("", "→ "+f.Advice)
 		}
 	}
-	return s.err
+	return s.Err
 }

@@ -5,12 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tykctl/tykctl/internal/desk"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // TestFrames draws what a watch shows; the files hold it line by line, colours
 // written as they are sent.
 func TestFrames(t *testing.T) {
-	some := usageReport{APIKey: "KlL1cH2sQpuaxBvV2w9Tjg", Algorithm: "fixed_window", Limit: 10, Window: 60, Used: 7, Remaining: 3, ResetsIn: 42, Refused: 0}
+	some := desk.Standing{APIKey: "KlL1cH2sQpuaxBvV2w9Tjg", Algorithm: "fixed_window", Limit: 10, Window: 60, Used: 7, Remaining: 3, ResetsIn: 42, Refused: 0}
 	none, spent, lowered, closed, hardly, almost := some, some, some, some, some, some
 	none.Used, none.Remaining = 0, 10
 	spent.Used, spent.Remaining, spent.Refused = 10, 0, 123
@@ -53,7 +56,7 @@ func TestFrames(t *testing.T) {
 				t.Errorf("%d lines on a terminal of %d", len(lines), tt.height)
 			}
 			for _, line := range lines {
-				bare := strings.NewReplacer(green, "", yellow, "", red, "", plain, "").Replace(line)
+				bare := strings.NewReplacer(term.Green, "", term.Yellow, "", term.Red, "", term.Plain, "").Replace(line)
 				if n := len([]rune(bare)); n > max(tt.width-1, 1) {
 					t.Errorf("%d columns on a terminal of %d: %q", n, tt.width, line)
 				}
@@ -83,30 +86,30 @@ func golden(t *testing.T, path, got string) {
 func TestDrawingWritesInPlace(t *testing.T) {
 	var out strings.Builder
 	width := 80
-	d := &drawing[usageReport]{out: &out, size: func() (int, int) { return width, 24 }, draw: drawUsage}
+	d := &term.Drawing[desk.Standing]{Out: &out, Size: func() (int, int) { return width, 24 }, Draw: drawUsage}
 	written := func() string { s := out.String(); out.Reset(); return s }
 
-	d.resize()
-	d.end()
+	d.Resize()
+	d.End()
 	if s := written(); s != "" {
 		t.Errorf("before there is anything to show: %q", s)
 	}
-	_ = d.show(usageReport{})
+	_ = d.Show(desk.Standing{})
 	first := written()
-	if !strings.HasPrefix(first, cursorHide+"\rapi_key:") || !strings.HasSuffix(first, "\r\x1b[8A") || strings.Count(first, "\n") != 8 {
+	if !strings.HasPrefix(first, term.CursorHide+"\rapi_key:") || !strings.HasSuffix(first, "\r\x1b[8A") || strings.Count(first, "\n") != 8 {
 		t.Errorf("first: %q", first)
 	}
-	_ = d.show(usageReport{})
-	if s := written(); s != strings.TrimPrefix(first, cursorHide) {
+	_ = d.Show(desk.Standing{})
+	if s := written(); s != strings.TrimPrefix(first, term.CursorHide) {
 		t.Errorf("again: %q", s)
 	}
 	width = 40
-	d.resize()
-	if s := written(); !strings.HasPrefix(s, "\r"+eraseBelow+"\rapi_key:") {
+	d.Resize()
+	if s := written(); !strings.HasPrefix(s, "\r"+term.EraseBelow+"\rapi_key:") {
 		t.Errorf("with another width: %q", s)
 	}
-	d.end()
-	if s := written(); !strings.HasSuffix(s, "\n"+eraseBelow+cursorShow) || strings.Contains(s, "\x1b[8A") || strings.Contains(s, "Ctrl-C") {
+	d.End()
+	if s := written(); !strings.HasSuffix(s, "\n"+term.EraseBelow+term.CursorShow) || strings.Contains(s, "\x1b[8A") || strings.Contains(s, "Ctrl-C") {
 		t.Errorf("last: %q", s)
 	}
 }

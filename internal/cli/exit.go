@@ -7,17 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
 // Exit codes, fixed for scripts.
 const (
-	exitOK       = 0
-	exitFailed   = 1
+	ExitOK       = 0
+	ExitFailed   = 1
 	exitUsage    = 2
-	exitNotFound = 3 // not found, or not valid
-	exitNoRedis  = 4
+	ExitNotFound = 3 // not found, or not valid
+	ExitNoRedis  = 4
 )
 
 // usageError is a fault of the command line itself.
@@ -32,7 +33,12 @@ func (e usageError) Error() string {
 
 func (e usageError) Unwrap() error { return e.err }
 
-func usage(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} }
+func usage(cmd *cobra.Command, err error) error {
+	if wrong, ok := errors.AsType[desk.FieldError](err); ok {
+		err = errors.New(wrong.Named("--" + wrong.Field))
+	}
+	return usageError{err, cmd.CommandPath()}
+}
 
 // hyphenated explains wrong usage that is none of the operator's: an api_key that
 // was made elsewhere may begin with a hyphen, and then looks like flags.
@@ -55,20 +61,20 @@ func hyphenated(args []string, err error) error {
 
 func exitCode(err error) int {
 	if err == nil {
-		return exitOK
+		return ExitOK
 	}
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		return exitUsage
 	}
 	switch {
 	case errors.Is(err, storage.ErrUnavailable):
-		return exitNoRedis
-	case errors.Is(err, errNotValid), errors.Is(err, storage.ErrUnknown), errors.Is(err, storage.ErrExpired), errors.Is(err, storage.ErrRecord), errors.Is(err, storage.ErrCounter):
-		return exitNotFound
+		return ExitNoRedis
+	case errors.Is(err, desk.ErrNotValid), errors.Is(err, storage.ErrUnknown), errors.Is(err, storage.ErrExpired), errors.Is(err, storage.ErrRecord), errors.Is(err, storage.ErrCounter):
+		return ExitNotFound
 	}
-	return exitFailed
+	return ExitFailed
 }
 
-func (a *app) report(err error) {
-	fmt.Fprintf(a.err, "tykctl: %s\n", err)
+func (a *Program) report(err error) {
+	fmt.Fprintf(a.Err, "tykctl: %s\n", err)
 }

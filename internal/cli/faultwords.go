@@ -15,31 +15,33 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/storage"
 )
 
 // storeError says of a fault of Redis where Redis was sought, why it failed, and
 // what to do. Any other error stays as it is, and so does one that says so already.
 func storeError(err error, cfg *config.Config) error {
-	if _, said := errors.AsType[reworded](err); said {
+	if _, said := errors.AsType[desk.Reworded](err); said {
 		return err
 	}
 	switch {
 	case errors.Is(err, storage.ErrCounter):
-		return reworded{err.Error() + "; 'tykctl limits reset KEY' starts it anew", err}
+		return desk.Reword(err.Error()+"; 'tykctl limits reset KEY' starts it anew", err)
 	case !errors.Is(err, storage.ErrUnavailable):
 		return err
 	}
-	at := strings.Join(storeAddrs(cfg), ",")
+	at := strings.Join(app.StoreAddrs(cfg), ",")
 	if advice := storage.Advice(err); advice != "" {
 		detail := err.Error()
 		if refusal, ok := errors.AsType[redis.Error](err); ok && !storage.AtSentinel(err) {
 			detail = refusal.Error()
 		}
-		return reworded{fmt.Sprintf("%s: %s (%s)", at, advice, detail), err}
+		return desk.Reword(fmt.Sprintf("%s: %s (%s)", at, advice, detail), err)
 	}
-	return reworded{fmt.Sprintf("%s: redis is unavailable: %s; %s", at, why(err), absence(err, cfg.Redis.TLS)), err}
+	return desk.Reword(fmt.Sprintf("%s: redis is unavailable: %s; %s", at, why(err), absence(err, cfg.Redis.TLS)), err)
 }
 
 // absence says what to do about a Redis that gave no answer. Only where nothing takes
@@ -88,7 +90,7 @@ func why(err error) string {
 // fileError says in plain words why a file could not be used.
 func fileError(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return reworded{fmt.Sprintf("cannot %s %s: %s", p.Op, p.Path, p.Err), err}
+		return desk.Reword(fmt.Sprintf("cannot %s %s: %s", p.Op, p.Path, p.Err), err)
 	}
 	return err
 }

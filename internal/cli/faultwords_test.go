@@ -54,8 +54,8 @@ func TestFaultsOfRedisInPlainWords(t *testing.T) {
 		if !strings.HasPrefix(got.Error(), "localhost:6379: "+want) {
 			t.Errorf("%v: %q, want %q", err, got, want)
 		}
-		if !errors.Is(got, storage.ErrUnavailable) || exitCode(got) != exitNoRedis {
-			t.Errorf("%v: exit code %d, want %d", err, exitCode(got), exitNoRedis)
+		if !errors.Is(got, storage.ErrUnavailable) || exitCode(got) != ExitNoRedis {
+			t.Errorf("%v: exit code %d, want %d", err, exitCode(got), ExitNoRedis)
 		}
 		if again := storeError(got, cfg); again.Error() != got.Error() {
 			t.Errorf("said twice: %q", again)

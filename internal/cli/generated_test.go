@@ -62,8 +62,8 @@ func withOptions(t *testing.T) string {
 func stdout(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: func() []string { return nil }, now: time.Now}
-	if code := a.run(t.Context(), args); code != exitOK {
+	a := &Program{In: strings.NewReader(""), Out: &out, Err: &errs, Environ: func() []string { return nil }, Now: time.Now}
+	if code := a.Run(t.Context(), args); code != ExitOK {
 		t.Fatalf("%v: exit %d: %s", args, code, errs.String())
 	}
 	return out.String()

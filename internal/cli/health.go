@@ -6,20 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 )
 
 const healthTimeout = 2 * time.Second
 
-func (a *app) healthCommand() *cobra.Command {
+func (a *Program) healthCommand() *cobra.Command {
 	var ready bool
 	cmd := &cobra.Command{
 		Use:   "health",
@@ -40,14 +40,14 @@ Exit codes: 0 it answered Ok, 1 it did not, 2 wrong usage.`,
 			if ready {
 				path = "/ready"
 			}
-			return a.health(cmd.Context(), localClient(cfg), scheme(cfg)+"://"+localAddr(cfg)+path)
+			return a.health(cmd.Context(), localClient(cfg), app.Scheme(cfg)+"://"+app.LocalAddr(cfg)+path)
 		},
 	}
 	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it can serve, which needs Redis")
 	return cmd
 }
 
-func (a *app) health(ctx context.Context, client *http.Client, url string) error {
+func (a *Program) health(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -56,7 +56,7 @@ func (a *app) health(ctx context.Context, client *http.Client, url string) error
 	}
 	answer, err := client.Do(req)
 	if err != nil {
-		return reworded{fmt.Sprintf("no answer from the gateway at %s: %s", req.URL.Host, why(err)), err}
+		return desk.Reword(fmt.Sprintf("no answer from the gateway at %s: %s", req.URL.Host, why(err)), err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
@@ -66,7 +66,7 @@ func (a *app) health(ctx context.Context, client *http.Client, url string) error
 	if answer.StatusCode != http.StatusOK {
 		return errors.New(strings.TrimSpace(string(text)))
 	}
-	_, err = fmt.Fprintln(a.out, strings.TrimSpace(string(text)))
+	_, err = fmt.Fprintln(a.Out, strings.TrimSpace(string(text)))
 	return err
 }
 
@@ -83,20 +83,4 @@ func localClient(cfg *config.Config) *http.Client {
 			return &pair, err
 		},
 	}}}
-}
-
-func scheme(cfg *config.Config) string {
-	if cfg.Server.TLS.Cert != "" {
-		return "https"
-	}
-	return "http"
-}
-
-// localAddr is where a gateway with this configuration answers on this host.
-func localAddr(cfg *config.Config) string {
-	host := "127.0.0.1"
-	if ip := cfg.Application.IP; !ip.IsUnspecified() && !publicSecret(cfg) {
-		host = ip.String()
-	}
-	return net.JoinHostPort(host, strconv.Itoa(cfg.Application.Port))
 }

@@ -43,7 +43,7 @@ Exit codes: 0 done, 2 wrong usage.`,
 }
 
 // adopt makes the commands that cobra brings, for completions, like ours.
-func (a *app) adopt(root *cobra.Command) {
+func (a *Program) adopt(root *cobra.Command) {
 	completion, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		return
@@ -90,12 +90,12 @@ Your .zshrc must load completions: autoload -U compinit; compinit`,
 // completeBash prints bash's completions. Cobra's script calls a function of the
 // package bash-completion to split the line, and fails at every Tab without it. The
 // script gets a function that does without.
-func (a *app) completeBash(root *cobra.Command, descriptions bool) error {
+func (a *Program) completeBash(root *cobra.Command, descriptions bool) error {
 	var script strings.Builder
 	if err := root.GenBashCompletionV2(&script, descriptions); err != nil {
 		return err
 	}
-	_, err := io.WriteString(a.out, script.String()+bashSplit)
+	_, err := io.WriteString(a.Out, script.String()+bashSplit)
 	return err
 }
 

@@ -24,7 +24,7 @@ var importRules = []struct {
 		why:  "pkg/ is for other programs, which cannot import internal/",
 	},
 	{
-		who:  not("internal/cli"),
+		who:  not("internal/cli", "internal/app"),
 		what: is("internal/config"),
 		why:  "options reach packages as arguments, so that each can be understood and tested alone",
 	},
@@ -46,7 +46,7 @@ var importRules = []struct {
 		why:  "what serving and administration stand on knows neither",
 	},
 	{
-		who:  not("internal/cli"),
+		who:  not("internal/cli", "internal/desk"),
 		what: is("internal/registry"),
 		why:  "what serves requests must not be able to change a key",
 	},
@@ -82,6 +82,33 @@ var importRules = []struct {
 		who:  is("internal/storage", "internal/ledger", "internal/registry", "internal/route"),
 		what: func(p string) bool { return p == "net/http" },
 		why:  "a stage that knows HTTP's status codes starts to decide answers",
+	},
+	{
+		who:  not("internal/cli", "internal/systemtest"),
+		what: is("internal/app"),
+		why:  "whoever can open the whole program no longer says what it needs",
+	},
+	{
+		who:  not("cmd/tykctl", "internal/systemtest"),
+		what: is("internal/cli"),
+		why:  "what commands share with others belongs in desk",
+	},
+	{
+		who: is("internal/desk"),
+		what: func(p string) bool {
+			return p == "net/http" || p == "os" || strings.HasPrefix(p, "github.com/spf13/") || is("internal/term", "internal/server", "internal/upstream")(p)
+		},
+		why: "a use case serves every front end: commands, and an admin API, bring their own flags, streams and status codes",
+	},
+	{
+		who:  is("internal/term"),
+		what: func(p string) bool { return strings.HasPrefix(p, module) && !is("internal/duration")(p) },
+		why:  "drawing knows nothing of keys, so that it can be judged by what is seen",
+	},
+	{
+		who:  not(),
+		what: is("internal/certtest"),
+		why:  "keys of tests must not sign in earnest",
 	},
 	{
 		who:  not("internal/cli"),

@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/registry"
-	"github.com/tykctl/tykctl/internal/storage"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
-func (a *app) limitsCommand() *cobra.Command {
+func (a *Program) limitsCommand() *cobra.Command {
 	s := &store{}
 	cmd := group(&cobra.Command{
 		Use:   "limits",
@@ -27,7 +28,7 @@ func (a *app) limitsCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) limitsShowCommand(s *store) *cobra.Command {
+func (a *Program) limitsShowCommand(s *store) *cobra.Command {
 	var output string
 	var watching bool
 	cmd := &cobra.Command{
@@ -61,15 +62,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 Redis unreachable.
 				if err := a.resolveOne(cmd.Context(), s, book, &who); err != nil {
 					return err
 				}
-				see := func(ctx context.Context) (usageReport, error) {
-					u, err := lookAt(ctx, book, who.apiKey)
+				see := func(ctx context.Context) (desk.Standing, error) {
+					u, err := desk.Look(ctx, book, who.APIKey)
 					return u, storeError(err, cfg)
 				}
 				if watching {
-					return watch(cmd.Context(), a, look[usageReport]{
+					return watch(cmd.Context(), a, look[desk.Standing]{
 						every: time.Second, see: see, draw: drawUsage,
-						text: func(u usageReport) error {
-							_, err := fmt.Fprintf(a.out, "%s  %s\n", time.Now().Format(time.TimeOnly), u.line())
+						text: func(u desk.Standing) error {
+							_, err := fmt.Fprintf(a.Out, "%s  %s\n", time.Now().Format(time.TimeOnly), usageLine(u))
 							return err
 						},
 					}, output)
@@ -88,21 +89,21 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 Redis unreachable.
 }
 
 // drawUsage draws how one key stands.
-func drawUsage(u usageReport, trouble string, width, height int, colour bool) []string {
+func drawUsage(u desk.Standing, trouble string, width, height int, colour bool) []string {
 	return frame{u, trouble}.draw(width, height, colour)
 }
 
-func (a *app) printUsage(u usageReport, output string) error {
+func (a *Program) printUsage(u desk.Standing, output string) error {
 	if output == "json" {
-		return writeJSON(a.out, u)
+		return term.WriteJSON(a.Out, u)
 	}
-	for _, line := range u.lines() {
-		fmt.Fprintln(a.out, line)
+	for _, line := range usageLines(u) {
+		fmt.Fprintln(a.Out, line)
 	}
 	return nil
 }
 
-func (a *app) limitsResetCommand(s *store) *cobra.Command {
+func (a *Program) limitsResetCommand(s *store) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reset {api_key | jwt | hash | -}",
 		Short: "Give a key back what it has used of its limit",
@@ -126,44 +127,19 @@ Exit codes: 0 reset, 1 failed, 2 wrong usage, 3 no such key, or not a valid JWT,
 				return err
 			}
 			return a.withKeys(s, func(book *registry.Registry, cfg *config.Config) error {
-				if who.jwt != "" {
-					if err := checkSigned(who.jwt, cfg); err != nil {
-						return err
-					}
+				if err := checkSubject(who, cfg); err != nil {
+					return err
 				}
 				if err := a.resolveOne(cmd.Context(), s, book, &who); err != nil {
 					return err
 				}
-				rec, err := usable(cmd.Context(), book, who.apiKey)
+				limit, err := desk.Reset(cmd.Context(), book, who.APIKey)
 				if err != nil {
 					return err
 				}
-				if err := book.Reset(cmd.Context(), who.apiKey, rec.Limit); err != nil {
-					return err
-				}
-				fmt.Fprintf(a.out, "%s has all of its limit again: %d in %s\n",
-					who.apiKey, rec.Limit.Permits, duration.Format(rec.Limit.Window))
+				fmt.Fprintf(a.Out, "%s has all of its limit again: %d in %s\n", who.APIKey, limit.Permits, duration.Format(limit.Window))
 				return nil
 			})
 		},
 	}
-}
-
-// lookAt tells how a key stands under the limit that its record sets now.
-func lookAt(ctx context.Context, book *registry.Registry, apiKey string) (usageReport, error) {
-	rec, err := usable(ctx, book, apiKey)
-	if err != nil {
-		return usageReport{}, err
-	}
-	u, err := book.Usage(ctx, apiKey, rec.Limit)
-	return reportUsage(apiKey, u), err
-}
-
-// usable is the key's record, or why there is none that could be used.
-func usable(ctx context.Context, book *registry.Registry, apiKey string) (*storage.Record, error) {
-	entry, err := book.Lookup(ctx, apiKey)
-	if err != nil {
-		return nil, err
-	}
-	return entry.Record, entry.Problem
 }

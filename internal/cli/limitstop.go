@@ -3,21 +3,17 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/registry"
-	"github.com/tykctl/tykctl/internal/storage"
+	"github.com/tykctl/tykctl/internal/term"
 )
-
-// maxTop bounds -n, and so what a walk over all keys holds in memory.
-const maxTop = 1000
 
 // topEvery is the least time between two walks of --watch: each asks Redis for all
 // records.
@@ -30,10 +26,7 @@ type limitsTopOptions struct {
 	output   string
 }
 
-// orders are the values of --by.
-var orders = map[string]registry.Order{"near": registry.NearLimit, "refused": registry.MostRefused, "rate": registry.FastestRate}
-
-func (a *app) limitsTopCommand(s *store) *cobra.Command {
+func (a *Program) limitsTopCommand(s *store) *cobra.Command {
 	o := &limitsTopOptions{by: "near"}
 	cmd := &cobra.Command{
 		Use:   "top",
@@ -77,29 +70,29 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 4 Redis unreachable.`,
 }
 
 func (o *limitsTopOptions) check() error {
-	if o.n < 1 || o.n > maxTop {
-		return fmt.Errorf("-n must be from 1 to %d, not %d", maxTop, o.n)
+	if o.n < 1 || o.n > desk.MaxTop {
+		return fmt.Errorf("-n must be from 1 to %d, not %d", desk.MaxTop, o.n)
 	}
-	if _, known := orders[o.by]; !known {
+	if !desk.KnownOrder(o.by) {
 		return fmt.Errorf("--by must be near, refused or rate, not %q", o.by)
 	}
 	return checkOutput(o.output)
 }
 
-func (a *app) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) error {
+func (a *Program) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) error {
 	return a.withAllKeys(s, func(book *registry.Registry, cfg *config.Config) error {
-		see := func(ctx context.Context) (topList, error) {
-			list, err := o.see(ctx, book)
+		see := func(ctx context.Context) (desk.TopList, error) {
+			list, err := desk.Top(ctx, book, o.n, o.by)
 			return list, storeError(err, cfg)
 		}
 		if o.watching {
-			return watch(ctx, a, look[topList]{
+			return watch(ctx, a, look[desk.TopList]{
 				every: topEvery, see: see, draw: o.draw,
-				text: func(list topList) error {
-					if _, err := fmt.Fprintln(a.out, time.Now().Format(time.TimeOnly)); err != nil {
+				text: func(list desk.TopList) error {
+					if _, err := fmt.Fprintln(a.Out, time.Now().Format(time.TimeOnly)); err != nil {
 						return err
 					}
-					return list.print(a.sheet(a.out), o.by == "rate")
+					return printTop(list, a.sheet(a.Out), o.by == "rate")
 				},
 			}, o.output)
 		}
@@ -108,85 +101,44 @@ func (a *app) limitsTop(ctx context.Context, s *store, o *limitsTopOptions) erro
 		case err != nil:
 			return err
 		case o.output == "json":
-			return writeJSON(a.out, list)
-		case len(list.usages)+len(list.broken) == 0:
-			fmt.Fprintln(a.err, "tykctl: "+noneBusy)
+			return term.WriteJSON(a.Out, list)
+		case len(list.Usages)+len(list.Broken) == 0:
+			fmt.Fprintln(a.Err, "tykctl: "+noneBusy)
 			return nil
 		}
-		return list.print(a.sheet(a.out), o.by == "rate")
+		return printTop(list, a.sheet(a.Out), o.by == "rate")
 	})
 }
 
 const noneBusy = "no key has used anything of its limit in its current window"
 
-// topList is what Redis says of the keys, in order; those whose counter cannot be
-// read come last.
-type topList struct {
-	usages []usageReport
-	broken []unusable
-}
-
-// MarshalJSON makes one list of both.
-func (l topList) MarshalJSON() ([]byte, error) {
-	all := make([]any, 0, len(l.usages)+len(l.broken))
-	for _, u := range l.usages {
-		all = append(all, u)
-	}
-	for _, b := range l.broken {
-		all = append(all, b)
-	}
-	return json.Marshal(all)
-}
-
-func (l topList) print(s *sheet, withRate bool) error {
-	if len(l.usages) > 0 {
-		if err := printUsages(s, l.usages, withRate); err != nil {
+func printTop(l desk.TopList, s *term.Sheet, withRate bool) error {
+	if len(l.Usages) > 0 {
+		if err := printUsages(s, l.Usages, withRate); err != nil {
 			return err
 		}
 	}
-	lines := list{sheet: s}
-	for _, b := range l.broken {
-		if err := lines.add(b, fmt.Sprintf("%s  %s  broken: %s; 'tykctl limits reset %s' starts it anew", b.APIKey, b.KeyHash, b.Problem, b.APIKey)); err != nil {
+	lines := term.List{Sheet: s}
+	for _, b := range l.Broken {
+		if err := lines.Add(b, fmt.Sprintf("%s  %s  broken: %s; 'tykctl limits reset %s' starts it anew", b.APIKey, b.KeyHash, b.Problem, b.APIKey)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// see asks Redis for the list.
-func (o *limitsTopOptions) see(ctx context.Context, book *registry.Registry) (topList, error) {
-	var list topList
-	busiest, err := book.Top(ctx, o.n, orders[o.by])
-	if err != nil {
-		return list, err
-	}
-	for _, b := range busiest {
-		if b.Problem != nil {
-			list.broken = append(list.broken, unusable{b.APIKey, b.Problem.Error(), storage.KeyHash(b.APIKey)})
-			continue
-		}
-		u := reportUsage(b.APIKey, b.Usage)
-		u.Label = b.Label
-		if o.by == "rate" {
-			u.Rate = math.Round(b.Rate()*1000) / 1000
-		}
-		list.usages = append(list.usages, u)
-	}
-	return list, nil
-}
-
 // draw fits the list into a terminal.
-func (o *limitsTopOptions) draw(list topList, trouble string, width, height int, _ bool) []string {
+func (o *limitsTopOptions) draw(list desk.TopList, trouble string, width, height int, _ bool) []string {
 	var text bytes.Buffer
-	_ = list.print(&sheet{w: &text, width: width - 1}, o.by == "rate") // a buffer never fails
+	_ = printTop(list, &term.Sheet{To: &text, Width: width - 1}, o.by == "rate") // a buffer never fails
 	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
 	if text.Len() == 0 {
 		lines = []string{noneBusy}
 	}
 	lines = lines[:max(min(len(lines), height-2), 1)]
-	lines = append(lines, printable(statusLine(trouble)))
+	lines = append(lines, term.Printable(term.StatusLine(trouble)))
 	for i, line := range lines {
-		lines[i] = cut(line, max(width-1, 1))
+		lines[i] = term.Cut(line, max(width-1, 1))
 	}
 	return lines[:max(min(len(lines), height-1), 1)]
 }

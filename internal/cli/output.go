@@ -10,7 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // output is stdout. It remembers the write that failed, so that no command need
@@ -33,40 +34,55 @@ func (o *output) Write(p []byte) (int, error) {
 // SIGPIPE ends the program then, but a parent may have it ignored.
 func (o *output) readerLeft() bool { return errors.Is(o.failed, syscall.EPIPE) }
 
-// screen is the terminal that stdout is, if it is one that can draw.
-type screen struct{ file *os.File }
-
-func (a *app) screen() (screen, bool) {
-	to := a.out
+// screen is stdout, if it is a terminal that can draw.
+func (a *Program) screen() (term.Screen, bool) {
+	to := a.Out
 	if o, ok := to.(*output); ok {
 		to = o.to
 	}
 	f, ok := to.(*os.File)
-	if !ok || a.getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
-		return screen{}, false
+	if !ok {
+		return term.Screen{}, false
 	}
-	return screen{f}, true
+	return a.screenOf(f)
 }
 
-// size is the number of columns and rows, or the classic 80 by 24 for a terminal
-// that does not know.
-func (s screen) size() (width, height int) {
-	width, height, err := term.GetSize(int(s.file.Fd()))
-	if err != nil || width <= 0 || height <= 0 {
-		return 80, 24
+// screenOf is a file's terminal, if it is one that can draw.
+func (a *Program) screenOf(f *os.File) (term.Screen, bool) {
+	if a.getenv("TERM") == "dumb" || !term.IsTerminal(f) {
+		return term.Screen{}, false
 	}
-	return width, height
+	return term.Screen{File: f}, true
 }
 
 // colour reports whether stdout is to be coloured: on a terminal, unless
 // NO_COLOR says otherwise (https://no-color.org).
-func (a *app) colour() bool {
+func (a *Program) colour() bool {
 	_, ok := a.screen()
 	return ok && a.getenv("NO_COLOR") == ""
 }
 
-func (a *app) getenv(name string) string {
-	environ := a.environ()
+// sheet is one that is written to w and shown on stdout.
+func (a *Program) sheet(w io.Writer) *term.Sheet {
+	s := &term.Sheet{To: w, Colour: a.colour()}
+	if screen, ok := a.screen(); ok {
+		s.Width, _ = screen.Size()
+	}
+	return s
+}
+
+// progress is a line on stderr, if that is a terminal.
+func (a *Program) progress(what string) *term.Progress {
+	if f, ok := a.Err.(*os.File); ok {
+		if _, ok = a.screenOf(f); ok {
+			return term.NewProgress(f, what)
+		}
+	}
+	return term.NewProgress(nil, what)
+}
+
+func (a *Program) getenv(name string) string {
+	environ := a.Environ()
 	i := slices.IndexFunc(environ, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 	if i < 0 {
 		return ""

@@ -13,9 +13,13 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tykctl/tykctl/internal/certtest"
 	"github.com/tykctl/tykctl/internal/redistest"
 	"github.com/tykctl/tykctl/internal/storage"
 )
+
+// scriptSecret signs in the scripts, as $SECRET.
+const scriptSecret = "a secret of the tests, of forty-some bytes!!"
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tykctl": func() { os.Exit(Main()) }})
@@ -35,10 +39,10 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("SECRET", testSecret)
+			env.Setenv("SECRET", scriptSecret)
 			env.Setenv("TZ", "UTC")
 			env.Setenv("LONG", strings.Repeat("x", storage.MaxLabel+1))
-			env.Setenv("NOWHERE", closedPort(t))
+			env.Setenv("NOWHERE", redistest.Nowhere(t))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -46,8 +50,8 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("REDIS", redistest.Start(t, args...).Addr)
 			},
 			"redis-tls": func(ts *testscript.TestScript, _ bool, _ []string) {
-				cert, key := certificate(t)
-				addr := closedPort(t)
+				cert, key := certtest.SelfSigned(t)
+				addr := redistest.Nowhere(t)
 				_, port, _ := net.SplitHostPort(addr)
 				redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
 					"--tls-auth-clients", "no", "--user", "gateway", "on", ">tls-password-canary", "~*", "+@all", "--user", "default", "off")
@@ -113,14 +117,4 @@ func exitText(err error) string {
 	// os/exec says "exit status 2"; signals and failures to start say something else.
 	text := err.Error()
 	return text[len(text)-1:]
-}
-
-// closedPort is a loopback address where nobody listens.
-func closedPort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

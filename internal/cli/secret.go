@@ -15,7 +15,7 @@ const (
 	maxSecretBytes = 1024
 )
 
-func (a *app) secretCommand() *cobra.Command {
+func (a *Program) secretCommand() *cobra.Command {
 	var size int
 	cmd := &cobra.Command{
 		Use:   "secret",
@@ -31,7 +31,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 			if size < minSecretBytes || size > maxSecretBytes {
 				return usage(cmd, fmt.Errorf("--bytes must be from %d to %d, not %d", minSecretBytes, maxSecretBytes, size))
 			}
-			_, err := fmt.Fprintln(a.out, newSecret(size))
+			_, err := fmt.Fprintln(a.Out, newSecret(size))
 			return err
 		},
 	}

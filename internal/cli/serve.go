@@ -2,36 +2,16 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"strconv"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/internal/cors"
-	"github.com/tykctl/tykctl/internal/gateway"
-	"github.com/tykctl/tykctl/internal/inbound"
-	"github.com/tykctl/tykctl/internal/ledger"
-	"github.com/tykctl/tykctl/internal/server"
-	"github.com/tykctl/tykctl/internal/storage"
 	"github.com/tykctl/tykctl/internal/telemetry"
-	"github.com/tykctl/tykctl/internal/upstream"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
-	"github.com/tykctl/tykctl/pkg/ratelimit"
 )
 
-// serveRequires are the options that have no default a gateway could run with.
-var serveRequires = []string{"application.target_host", requireKey}
-
-func (a *app) serveCommand() *cobra.Command {
+func (a *Program) serveCommand() *cobra.Command {
 	var dev bool
 	var target string
 	cmd := &cobra.Command{
@@ -52,8 +32,8 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			a.err, a.ignored = telemetry.NewQueue(a.err), outliveSignals()
-			tuneCollector(a.getenv, os.DirFS("/"))
+			a.Err, a.ignored = telemetry.NewQueue(a.Err), outliveSignals()
+			app.TuneCollector(a.getenv, os.DirFS("/"))
 			if dev {
 				return a.serveDev(ctx, target)
 			}
@@ -61,7 +41,7 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 			if target != "" {
 				flags["application.target_host"] = target
 			}
-			cfg, err := a.load(flags, serveRequires...)
+			cfg, err := a.load(flags, app.Required...)
 			if err != nil {
 				return err
 			}
@@ -74,272 +54,21 @@ Exit codes: 0 ended in order, 1 failed, 2 wrong usage.`,
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, cfg *config.Config) error {
+func (a *Program) serve(ctx context.Context, cfg *config.Config) error {
 	in, err := a.open(cfg)
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	in.logger.Info("tykctl serves", "addr", in.server.Addr().String(), "target", cfg.Application.TargetHost.String(),
-		"metrics", in.server.MetricsAddr().String(), "version", in.version)
-	return in.run(ctx)
+	defer in.Close()
+	in.Logger.Info("tykctl serves", "addr", in.Server.Addr().String(), "target", cfg.Application.TargetHost.String(),
+		"metrics", in.Server.MetricsAddr().String(), "version", in.Version)
+	return in.Run(ctx)
 }
 
-// installation is a gateway with everything it needs, ready to run.
-type installation struct {
-	version string
-	log     *telemetry.Queue
-	logger  *slog.Logger
-	ignored <-chan os.Signal
-	server  *server.Server
-	store   *storage.Store
-	ledger  *ledger.Ledger
-	key     jwtauth.Key // that signs; the zero Key if none can
-	front   http.Handler
-	side    http.Handler
-}
-
-// open wires a gateway as cfg says. The ports are open when it returns; nothing
-// is served before run.
-func (a *app) open(cfg *config.Config) (*installation, error) {
-	log, ok := a.err.(*telemetry.Queue)
-	if !ok {
-		log = telemetry.NewQueue(a.err)
-	}
-	logger, err := newLogger(log, cfg)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range cfg.Warnings() {
-		logger.Warn("the configuration looks mistaken", "option", w.Key, "problem", w.Text)
-	}
-	keys, err := tokenKeys(cfg)
-	if err != nil {
-		return nil, err
-	}
-	a.remarks.to.Store(logger)
-	verifier, err := jwtauth.NewVerifier(keys...)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := cors.New(cors.Options(cfg.Application.CORS), gateway.Exposed...)
-	if err != nil {
-		return nil, err
-	}
-	toBackend, err := upstreamOptions(cfg, logger)
-	if err != nil {
-		return nil, err
-	}
-	backend := upstream.New(toBackend)
-	files := server.ShareFiles(cfg.Server.MaxConnections, cfg.Server.MaxInFlight)
-	if warning := files.Warning(); warning != "" {
-		logger.Warn("the limit of open files is low", "problem", warning)
-	}
-	o := serverOptions(cfg, files, logger)
-	draining := make(chan struct{})
-	o.OnDrain = func() { close(draining); backend.Drain() }
-	var gw *gateway.Gateway
-	o.Refuse = func(w http.ResponseWriter, r *http.Request, fault error) { gw.Refuse(w, r, fault) }
-	listeners, err := server.Listen(o)
-	if err != nil {
-		return nil, err
-	}
-	if publicSecret(cfg) {
-		logger.Warn("THE SECRET IS THE PUBLISHED EXAMPLE: anyone can make tokens for this gateway. " +
-			"It listens on loopback only. Make a secret of your own with `tykctl secret` and set application.token.jwt_secret")
-	}
-
-	key, _ := chooseKey(keys, "", a.now()) // without one it only verifies
-	name, goVersion := programVersion()
-	metrics := telemetry.NewMetrics(name, goVersion, log.Dropped)
-	toStore, err := a.servingStore(cfg, logger, metrics)
-	if err != nil {
-		return nil, errors.Join(err, listeners.Close())
-	}
-	toStore.Connections = files.Redis
-	opened := storage.Open(toStore)
-	book := ledger.New(opened, ledgerOptions(cfg, metrics))
-	gw = &gateway.Gateway{
-		Inbound: inbound.NewReader(inbound.Options{
-			TrustedProxies: cfg.Application.TrustedProxies,
-			MaxBody:        cfg.Application.MaxBody,
-			ForwardAuth:    cfg.Application.ForwardAuth,
-
-			WebSocketProtocol: cfg.Application.Token.WebSocketProtocol,
-			OnUnreadable:      unreadable(logger),
-		}),
-		Verifier: verifier.Remember(cfg.Application.Token.CacheSize),
-		Ledger:   book,
-		Upstream: backend,
-		Now:      a.now,
-		CORS:     policy,
-		Observe:  metrics.Request,
-		Logger:   logger,
-		Draining: draining,
-
-		MaxInFlight: int64(files.InFlight),
-	}
-	if cfg.Server.AccessLog {
-		gw.Log = server.AccessLog(logger)
-	}
-	ready := func() error { return errors.Join(listeners.Ready(), book.Ready()) }
-	side := http.NewServeMux()
-	side.Handle("GET /metrics", metrics.Handler())
-	return &installation{
-		version: name, log: log, logger: logger, ignored: a.ignored,
-		server: listeners, store: opened, ledger: book, key: key,
-		front: server.WithHealth(metrics.InFlight(gw), ready),
-		side:  side,
-	}, nil
-}
-
-// unreadable logs what a trusted proxy wrote that is no address: once a minute at
-// most, for a proxy that is set up wrongly writes it into every request.
-func unreadable(logger *slog.Logger) func(peer, element string) {
-	var last atomic.Int64
-	return func(peer, element string) {
-		now, before := time.Now().Unix(), last.Load()
-		if now-before < 60 || !last.CompareAndSwap(before, now) {
-			return
-		}
-		logger.Warn("X-Forwarded-For from a trusted proxy holds something that is not an address: the clients before it are unknown",
-			"proxy", peer, "element", element)
-	}
-}
-
-// run serves until ctx ends and everything has finished.
-func (in *installation) run(ctx context.Context) error {
-	watching, stop := context.WithCancel(context.Background()) // on through the drain
-	var watch sync.WaitGroup
-	watch.Go(func() { in.ledger.Watch(watching) })
-	watch.Go(func() { in.noteIgnored(watching) })
-	err := in.server.Run(ctx, in.front, in.side)
-	stop()
-	watch.Wait()
-	return err
-}
-
-// noteIgnored logs the signals that serve outlives, until ctx ends.
-func (in *installation) noteIgnored(ctx context.Context) {
-	for {
-		select {
-		case s := <-in.ignored:
-			in.logger.Warn("signal ignored: the configuration is read at the start only, so restart to change it", "signal", s.String())
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (in *installation) close() {
-	_ = in.server.Close() // closed already after run
-	_ = in.store.Close()
-}
-
-func newLogger(w io.Writer, cfg *config.Config) (*slog.Logger, error) {
-	colour := telemetry.ColourOff
-	if cfg.Log.Colored {
-		colour = telemetry.ColourAuto
-		if cfg.Origin("log.colored") != config.OriginDefault {
-			colour = telemetry.ColourOn // asked for, so also where no terminal is seen
-		}
-	}
-	return telemetry.NewLogger(w, cfg.Log.Level, cfg.Log.Format, colour)
-}
-
-func serverOptions(cfg *config.Config, files server.Files, logger *slog.Logger) server.Options {
-	ip, metricsIP := cfg.Application.IP.String(), cfg.Monitoring.IP.String()
-	if publicSecret(cfg) {
-		ip, metricsIP = loopback, loopback
-	}
-	return server.Options{
-		Addr:        net.JoinHostPort(ip, strconv.Itoa(cfg.Application.Port)),
-		MetricsAddr: net.JoinHostPort(metricsIP, strconv.Itoa(cfg.Monitoring.Port)),
-		Timeouts: server.Timeouts{
-			ReadHeader: cfg.Timeouts.ReadHeader, Read: cfg.Timeouts.Read,
-			Write: cfg.Timeouts.Write, Idle: cfg.Timeouts.Idle,
-		},
-		TLS:                server.TLS(cfg.Server.TLS),
-		Connections:        files.Connections,
-		DrainDelay:         cfg.Server.DrainDelay,
-		MetricsConnections: files.Metrics,
-		DrainTimeout:       cfg.Server.DrainTimeout,
-		Logger:             logger,
-	}
-}
-
-// servingStore are the options of the store that requests are served from.
-func (a *app) servingStore(cfg *config.Config, logger *slog.Logger, metrics *telemetry.Metrics) (o storage.Options, err error) {
-	o = storeOptions(cfg)
-	if o.TLS, err = storeTLS(cfg, logger); err != nil {
-		return o, err
-	}
-	o.Now = a.now
-	o.Logger, o.Observe, o.Events = logger, metrics.Redis, metrics
-	return o, nil
-}
-
-func ledgerOptions(cfg *config.Config, metrics *telemetry.Metrics) ledger.Options {
-	return ledger.Options{
-		CacheSize: cfg.Redis.CacheSize,
-		Local:     cfg.Redis.OnFailure == "local", Grace: cfg.Redis.Grace, Instances: cfg.Redis.Instances,
-		Events: metrics, Watched: metrics.RedisUp,
-	}
-}
-
-// storeAddrs is where Redis, or its Sentinels, are.
-func storeAddrs(cfg *config.Config) []string {
-	if len(cfg.Redis.Addrs) == 0 {
-		return []string{cfg.Redis.Addr}
-	}
-	return cfg.Redis.Addrs
-}
-
-// storeOptions are those that every command which talks to Redis shares, but for
-// TLS.
-func storeOptions(cfg *config.Config) storage.Options {
-	return storage.Options{
-		Addrs: storeAddrs(cfg), MasterName: cfg.Redis.MasterName, Cluster: cfg.Redis.Cluster,
-		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
-		DB: cfg.Redis.DB,
-
-		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
-
-		Timeout: cfg.Redis.Timeout,
-		Prefix:  cfg.Application.Token.Prefix,
-		DefaultLimit: ratelimit.Limit{
-			Algorithm: cfg.Application.RateLimit.Algorithm,
-			Window:    cfg.Application.RateLimit.Window,
-			Burst:     int64(cfg.Application.RateLimit.Burst),
-			MaxDelay:  cfg.Application.RateLimit.MaxDelay,
-		},
-		CacheSize: cfg.Redis.CacheSize,
-	}
-}
-
-func upstreamOptions(cfg *config.Config, logger *slog.Logger) (upstream.Options, error) {
-	secure, err := backendTLS(cfg, logger)
-	return upstream.Options{
-		TLS:                secure,
-		Target:             cfg.Application.TargetHost,
-		H2C:                cfg.Upstream.H2C,
-		PreserveHost:       cfg.Application.PreserveHost,
-		StripAuthorization: cfg.Application.StripAuthorization,
-		ConnectTimeout:     cfg.Upstream.ConnectTimeout,
-		ResponseTimeout:    cfg.Upstream.ResponseTimeout,
-		IdleTimeout:        cfg.Upstream.IdleTimeout,
-		IdleConnection:     cfg.Upstream.IdleConnection,
-		BodyTimeout:        cfg.Timeouts.Read,
-		MaxBody:            cfg.Application.MaxBody,
-		MinBodyRate:        cfg.Timeouts.MinBodyRate,
-		Logger:             logger,
-	}, err
-}
-
-const loopback = "127.0.0.1"
-
-// publicSecret reports whether tokens are signed with the secret that the
-// example configuration ships, which everybody knows.
-func publicSecret(cfg *config.Config) bool {
-	return cfg.Application.Token.JWTSecret.Reveal() == config.ExampleSecret
+// open wires a gateway that logs to stderr.
+func (a *Program) open(cfg *config.Config) (*app.Installation, error) {
+	version, goVersion := programVersion()
+	return app.Open(cfg, app.Options{
+		Log: a.Err, Now: a.Now, Ignored: a.ignored, Remarks: &a.remarks, Version: version, GoVersion: goVersion,
+	})
 }

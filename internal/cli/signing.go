@@ -7,8 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/internal/desk"
 )
 
 // signing says what tokens are signed with, when not with the configuration's secret.
@@ -29,7 +30,7 @@ func (s *signing) check() error {
 }
 
 // loadWith reads the configuration with the flags of a command in place.
-func (a *app) loadWith(where *store, with *signing, require ...string) (*config.Config, error) {
+func (a *Program) loadWith(where *store, with *signing, require ...string) (*config.Config, error) {
 	options, secret := where.overrides(), with.secret
 	if with.secretFile != "" {
 		var err error
@@ -44,39 +45,26 @@ func (a *app) loadWith(where *store, with *signing, require ...string) (*config.
 }
 
 // readSecret reads a secret from a file, or from stdin if that is "-".
-func (a *app) readSecret(file string) (string, error) {
+func (a *Program) readSecret(file string) (string, error) {
 	if file != "-" {
 		return config.ReadSecretFile(file)
 	}
-	secret, err := config.ReadSecret(a.in)
+	secret, err := config.ReadSecret(a.In)
 	if err != nil {
 		return "", fmt.Errorf("stdin %w", err)
 	}
 	return secret, nil
 }
 
-// verifierOf is nil when cfg has no key.
-func verifierOf(cfg *config.Config) (*jwtauth.Verifier, error) {
-	keys, err := tokenKeys(cfg)
-	if err != nil || len(keys) == 0 {
-		return nil, err
+// checkSubject holds a key that was named by a JWT to the configuration's secret and
+// keys. Any other is as good as its name.
+func checkSubject(who desk.Subject, cfg *config.Config) error {
+	if who.JWT == "" {
+		return nil
 	}
-	return jwtauth.NewVerifier(keys...)
-}
-
-// checkSigned reports whether a JWT was signed with the configuration's secret.
-// Its time may be over: it still names a key of ours. One with another fault could
-// be read in two ways, and is not believed.
-func checkSigned(jwt string, cfg *config.Config) error {
-	verifier, err := verifierOf(cfg)
+	verifier, err := app.VerifierOf(cfg)
 	if err != nil {
 		return err
 	}
-	if verifier == nil {
-		return errors.New("the JWT's signature cannot be checked without application.token.jwt_secret or keys; set one, or name the key by its api_key")
-	}
-	if _, err = verifier.Verify(jwt, time.Now()); err != nil && !errors.Is(err, jwtauth.ErrExpired) {
-		return fmt.Errorf("%w: %w", errNotValid, err)
-	}
-	return nil
+	return desk.CheckSigned(who.JWT, verifier, time.Now())
 }

@@ -1,21 +1,17 @@
 package cli
 
 import (
-	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/registry"
-	"github.com/tykctl/tykctl/internal/storage"
 )
-
-// storeWait is how long an operator's command waits for Redis.
-const storeWait = 1500 * time.Millisecond
 
 // defaultSearch is how long a search for a key by its hash may take: about ten
 // million keys.
@@ -61,7 +57,7 @@ func (s *store) overrides() map[string]string {
 }
 
 // withKeys has do work on the keys in Redis.
-func (a *app) withKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
+func (a *Program) withKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
 	cfg, err := a.load(s.overrides())
 	if err != nil {
 		return err
@@ -74,7 +70,7 @@ func (a *app) withKeys(s *store, do func(*registry.Registry, *config.Config) err
 const walkGC = 400
 
 // withAllKeys is withKeys for work that goes through all of them.
-func (a *app) withAllKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
+func (a *Program) withAllKeys(s *store, do func(*registry.Registry, *config.Config) error) error {
 	if a.getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(walkGC))
 	}
@@ -84,21 +80,10 @@ func (a *app) withAllKeys(s *store, do func(*registry.Registry, *config.Config) 
 // withStore has do work on cfg's keys, and says in a fault of Redis where it was
 // sought.
 func withStore(cfg *config.Config, do func(*registry.Registry) error) error {
-	opened, err := openStore(cfg)
+	opened, err := app.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = opened.Close() }()
 	return storeError(do(registry.New(opened)), cfg)
-}
-
-// openStore fails only for TLS files that cannot be used.
-func openStore(cfg *config.Config) (*storage.Store, error) {
-	o := storeOptions(cfg)
-	o.Timeout = storeWait
-	var err error
-	if o.TLS, err = storeTLS(cfg, slog.New(slog.DiscardHandler)); err != nil {
-		return nil, err
-	}
-	return storage.Open(o), nil
 }

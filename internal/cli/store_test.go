@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/redistest"
 	"github.com/tykctl/tykctl/internal/registry"
 )
 
@@ -30,7 +31,7 @@ func TestAbsence(t *testing.T) {
 		return listener.Addr().String()
 	}
 	for name, tt := range map[string]struct{ addr, says string }{
-		"nobody listens": {closedPort(t), "start it, or name another with --redis"},
+		"nobody listens": {redistest.Nowhere(t), "start it, or name another with --redis"},
 		"it hangs up":    {address(func(c net.Conn) { _ = c.Close() }), "it ends the connection: see its log, and whether it speaks TLS there (redis.tls is false)"},
 		"it is silent":   {address(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), "it may hang: see its log, and whether it speaks TLS there (redis.tls is false)"},
 	} {

@@ -11,9 +11,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tykctl/tykctl/internal/app"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/route"
+	"github.com/tykctl/tykctl/internal/term"
 	"github.com/tykctl/tykctl/pkg/jwtauth"
 )
 
@@ -22,7 +25,7 @@ type tokenGenOptions struct {
 	kid  string
 
 	routes   string
-	grant    grant
+	grant    desk.Grant
 	ttl      time.Duration
 	ttlGiven bool
 	apiKey   string
@@ -31,8 +34,8 @@ type tokenGenOptions struct {
 	output   string
 }
 
-func (a *app) tokenGenCommand(where *store) *cobra.Command {
-	o := &tokenGenOptions{ttl: defaultTTL, routes: "/api/v1/test,/api/v1/test2"}
+func (a *Program) tokenGenCommand(where *store) *cobra.Command {
+	o := &tokenGenOptions{ttl: desk.DefaultTTL, routes: "/api/v1/test,/api/v1/test2"}
 	cmd := &cobra.Command{
 		Use:   "gen",
 		Short: "Make a key: a record in Redis, and the JWT that names it",
@@ -74,13 +77,13 @@ is not valid, 4 Redis unreachable.`,
 	f := cmd.Flags()
 	textFlag(f, &o.routes, "routes", "list", "the routes the key may use, separated by commas")
 	f.Var((*duration.Flag)(&o.ttl), "ttl", "how long the key lives, as in 24h or 30d")
-	f.Int64Var(&o.grant.limit, "limit", 10, "how many requests the key may make in each window")
-	f.Var((*duration.Flag)(&o.grant.window), "window", "the limit's window (default: application.rate_limit.window)")
-	textFlag(f, &o.grant.algorithm, "algorithm", "name", "how the limit counts (default: application.rate_limit.algorithm)")
+	f.Int64Var(&o.grant.Limit, "limit", 10, "how many requests the key may make in each window")
+	f.Var((*duration.Flag)(&o.grant.Window), "window", "the limit's window (default: application.rate_limit.window)")
+	textFlag(f, &o.grant.Algorithm, "algorithm", "name", "how the limit counts (default: application.rate_limit.algorithm)")
 	completeAlgorithm(cmd)
-	f.Int64Var(&o.grant.burst, "burst", 0, "how many requests may come at once after a pause, with token_bucket (default: the limit)")
-	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be delayed, with leaky_bucket")
-	textFlag(f, &o.grant.label, "label", "text", "whom the key is for")
+	f.Int64Var(&o.grant.Burst, "burst", 0, "how many requests may come at once after a pause, with token_bucket (default: the limit)")
+	f.Var((*duration.Flag)(&o.grant.MaxDelay), "max-delay", "how long a request may be delayed, with leaky_bucket")
+	textFlag(f, &o.grant.Label, "label", "text", "whom the key is for")
 	textFlag(f, &o.apiKey, "api-key", "key", "make another JWT for this key, from its record")
 	_ = cmd.RegisterFlagCompletionFunc("api-key", func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.completeKeys(cmd, nil, typed)
@@ -98,8 +101,8 @@ is not valid, 4 Redis unreachable.`,
 var ofRecord = []string{"routes", "limit", "window", "algorithm", "burst", "max-delay", "label", "count", "dry-run"}
 
 func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
-	o.grant.routes, o.grant.ttl = splitList(o.routes), o.ttl
-	if err := o.grant.check(); err != nil {
+	o.grant.Routes, o.grant.TTL = splitList(o.routes), o.ttl
+	if err := o.grant.Check(); err != nil {
 		return err
 	}
 	if o.count < 1 {
@@ -115,78 +118,76 @@ func (o *tokenGenOptions) check(given *pflag.FlagSet) error {
 	return cmp.Or(o.with.check(), checkOutput(o.output))
 }
 
-func (a *app) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) error {
-	cfg, err := a.loadWith(where, &o.with, requireKey)
+func (a *Program) tokenGen(cmd *cobra.Command, where *store, o *tokenGenOptions) error {
+	cfg, err := a.loadWith(where, &o.with, app.RequireKey)
 	if err != nil {
 		return err
 	}
-	if err := o.grant.checkLimit(storeOptions(cfg).DefaultLimit); err != nil {
+	if err := o.grant.CheckLimit(app.StoreOptions(cfg).DefaultLimit); err != nil {
 		return usage(cmd, err)
 	}
-	key, err := signer(cfg, o.kid)
+	key, err := app.Signer(cfg, o.kid)
 	if err != nil {
 		return err
 	}
-	var of subject
+	var of desk.Subject
 	if o.apiKey != "" {
 		if of, err = a.readKey(o.apiKey); err != nil {
 			return usage(cmd, fmt.Errorf("--api-key: %w", err))
 		}
-		if of.jwt != "" {
-			if err = checkSigned(of.jwt, cfg); err != nil {
-				return fmt.Errorf("--api-key: %w", err)
-			}
+		if err = checkSubject(of, cfg); err != nil {
+			return fmt.Errorf("--api-key: %w", err)
 		}
 	}
 	err = withStore(cfg, func(book *registry.Registry) error {
 		if err := a.resolveOne(cmd.Context(), where, book, &of); err != nil {
 			return err
 		}
-		o.apiKey = of.apiKey
+		o.apiKey = of.APIKey
 		for i := range o.count {
 			made, err := o.make(cmd.Context(), book, key)
 			if err != nil {
 				return err
 			}
-			if err := a.showIssued(made, i, o.output, scheme(cfg)+"://"+localAddr(cfg)); err != nil {
+			if err := a.showIssued(made, i, o.output, app.Scheme(cfg)+"://"+app.LocalAddr(cfg)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err == nil && publicSecret(cfg) {
-		fmt.Fprintln(a.err, "tykctl: this token is signed with the published example secret, for trying out only; make your own with 'tykctl secret'")
+	if err == nil && app.PublicSecret(cfg) {
+		fmt.Fprintln(a.Err, "tykctl: this token is signed with the published example secret, for trying out only; make your own with 'tykctl secret'")
 	}
 	return err
 }
 
-func (o *tokenGenOptions) make(ctx context.Context, book *registry.Registry, key jwtauth.Key) (issued, error) {
+func (o *tokenGenOptions) make(ctx context.Context, book *registry.Registry, key jwtauth.Key) (desk.Issued, error) {
 	switch {
 	case o.dryRun:
-		_, made, err := newToken(book, key, o.grant, time.Now())
+		_, made, err := desk.NewToken(book, key, o.grant, time.Now())
 		made.DryRun = true
 		return made, err
 	case o.apiKey != "" && o.ttlGiven:
-		return reissue(ctx, book, key, o.apiKey, o.grant.ttl, time.Now())
+		return desk.Reissue(ctx, book, key, o.apiKey, o.grant.TTL, time.Now())
 	case o.apiKey != "":
-		return reissue(ctx, book, key, o.apiKey, 0, time.Now())
+		return desk.Reissue(ctx, book, key, o.apiKey, 0, time.Now())
 	}
-	return issue(ctx, book, key, o.grant)
+	return desk.Issue(ctx, book, key, o.grant)
 }
 
 // showIssued prints the n-th of the tokens that one command makes.
-func (a *app) showIssued(made issued, n int, output, url string) error {
+func (a *Program) showIssued(made desk.Issued, n int, output, url string) error {
 	if output == "json" {
-		return writeJSON(a.out, made)
+		return term.WriteJSON(a.Out, made)
 	}
 	if n > 0 {
-		fmt.Fprintln(a.out)
+		fmt.Fprintln(a.Out)
 	}
-	return printIssued(a.out, made, url)
+	return printIssued(a.Out, made, url)
 }
 
 // printIssued is the original's text; its labels and their order are fixed.
-func printIssued(w io.Writer, t issued, url string) error {
+func printIssued(w io.Writer, t desk.Issued, url string) error {
 	title := "Token created successfully!"
 	if t.DryRun {
 		title = "Token not created: this is a dry run."
@@ -201,13 +202,13 @@ curl example:
   %s
 `,
 		title, t.APIKey, t.StorageKey, t.JWT, t.ExpiresAt.Format(time.RFC3339),
-		printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, url))
+		term.Printable(strings.Join(t.AllowedRoutes, ", ")), curlLine(t, url))
 	return err
 }
 
 // curlLine is a request that the token is allowed to make, ready to be pasted.
 // From loopback the name in a certificate cannot be right, so curl is not to look.
-func curlLine(t issued, url string) string {
+func curlLine(t desk.Issued, url string) string {
 	if len(t.AllowedRoutes) == 0 {
 		return "none: the record allows no route"
 	}
@@ -219,5 +220,5 @@ func curlLine(t issued, url string) string {
 	if method != "" && method != "GET" {
 		line += "-X " + method + " "
 	}
-	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(printable(path), "'", `'\''`))
+	return line + fmt.Sprintf(`-H "Authorization: Bearer %s" '%s%s'`, t.JWT, url, strings.ReplaceAll(term.Printable(path), "'", `'\''`))
 }

@@ -13,15 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tykctl/tykctl/internal/app"
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
-	"github.com/tykctl/tykctl/internal/gateway"
-	"github.com/tykctl/tykctl/internal/inbound"
 	"github.com/tykctl/tykctl/internal/jsonobject"
-	"github.com/tykctl/tykctl/internal/ledger"
 	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/storage"
-	"github.com/tykctl/tykctl/pkg/jwtauth"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenInspectOptions struct {
@@ -31,7 +30,7 @@ type tokenInspectOptions struct {
 	output       string
 }
 
-func (a *app) tokenInspectCommand(where *store) *cobra.Command {
+func (a *Program) tokenInspectCommand(where *store) *cobra.Command {
 	o := &tokenInspectOptions{}
 	cmd := &cobra.Command{
 		Use:   "inspect {api_key | jwt | hash | -}",
@@ -91,178 +90,94 @@ func (o *tokenInspectOptions) checkRequest() error {
 	return nil
 }
 
-// inspection is what was found out. Its JSON form is fixed for scripts.
-type inspection struct {
-	APIKey    string          `json:"api_key"`
-	Header    json.RawMessage `json:"header"`
-	Claims    json.RawMessage `json:"claims"`
-	Signature string          `json:"signature"`
-	Record    json.RawMessage `json:"record"`
-	Usage     *usageReport    `json:"usage"`
-	Verdict   gateway.Verdict `json:"verdict"`
-	KeyHash   string          `json:"key_hash,omitempty"` // of the api_key, as in the log
-
-	entry   registry.Entry
-	broken  error // why there is no usage, if what is counted is the reason
-	away    error // why there is no entry, if Redis is the reason
-	request string
-}
-
-func (a *app) tokenInspect(ctx context.Context, where *store, s subject, o *tokenInspectOptions) error {
+func (a *Program) tokenInspect(ctx context.Context, where *store, s desk.Subject, o *tokenInspectOptions) error {
 	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
 	}
-	verifier, err := verifierOf(cfg)
+	verifier, err := app.VerifierOf(cfg)
 	if err != nil {
 		return err
 	}
-	opened, err := openStore(cfg)
+	opened, err := app.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = opened.Close() }()
-	book := registry.New(opened)
-	if err := a.resolveOne(ctx, where, book, &s); err != nil {
+	if err := a.resolveOne(ctx, where, registry.New(opened), &s); err != nil {
 		return storeError(err, cfg)
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeWait) // for all that is asked together
+	ctx, cancel := context.WithTimeout(ctx, app.StoreWait) // for all that is asked together
 	defer cancel()
-
-	i := inspection{APIKey: s.apiKey, Header: s.header, Claims: s.claims, Signature: signatureOf(verifier, s.jwt)}
-	if s.apiKey != "" {
-		i.KeyHash = storage.KeyHash(s.apiKey)
+	i, err := desk.Inspect(ctx, opened, verifier, s, desk.Request{Method: o.method, Path: o.path}, time.Now)
+	if err != nil {
+		return storeError(err, cfg)
 	}
-	i.lookUp(ctx, book)
-	if i.away != nil && s.jwt == "" {
-		return storeError(i.away, cfg)
-	}
-	gw := &gateway.Gateway{Inbound: inbound.NewReader(inbound.Options{}), Verifier: verifier, Ledger: ledger.New(opened, ledger.Options{}), Now: time.Now}
-	i.Verdict = gw.Explain(ctx, gateway.Question{JWT: s.jwt, APIKey: s.apiKey, Method: o.method, Path: o.path})
-	if o.path != "" {
-		i.request = cmp.Or(o.method, "GET") + " " + o.path
-	}
-	if err := a.showInspection(&i, cfg, o.output); err != nil {
+	if err := a.showInspection(i, cfg, o.output); err != nil {
 		return err
 	}
-	switch v := i.Verdict; {
-	case errors.Is(v.Err, storage.ErrUnavailable):
-		return storeError(v.Err, cfg)
-	case !v.Allowed:
-		return fmt.Errorf("%w: a request would get %d %s", errNotValid, v.Status, v.Code)
-	}
-	return nil
+	return storeError(i.Outcome(), cfg)
 }
 
-// signatureOf says whether a JWT was signed by the verifier's key, whatever else
-// is wrong with it.
-func signatureOf(v *jwtauth.Verifier, jwt string) string {
-	if v == nil || jwt == "" {
-		return "unchecked"
-	}
-	_, err := v.Verify(jwt, time.Now())
-	if err == nil || errors.Is(err, jwtauth.ErrExpired) || errors.Is(err, jwtauth.ErrClaims) {
-		return "valid"
-	}
-	return "invalid"
-}
-
-// lookUp finds the key's record and its usage, as far as Redis tells.
-func (i *inspection) lookUp(ctx context.Context, book *registry.Registry) {
-	if i.APIKey == "" {
-		return
-	}
-	e, err := book.Lookup(ctx, i.APIKey)
-	if errors.Is(err, storage.ErrUnavailable) {
-		i.away = err
-	}
-	if err != nil {
-		return
-	}
-	i.entry, i.Record = e, recordJSON(e)
-	if e.Record == nil {
-		return
-	}
-	if u, err := book.Usage(ctx, i.APIKey, e.Record.Limit); err == nil {
-		i.Usage = new(reportUsage(i.APIKey, u))
-	} else if errors.Is(err, storage.ErrUnavailable) {
-		i.away = err
-	} else {
-		i.broken = err
-	}
-}
-
-// recordJSON is a record as it stands, or in quotes if it is not JSON.
-func recordJSON(e registry.Entry) json.RawMessage {
-	if len(e.Raw) > registry.MaxRecord {
-		e.Raw = strings.ToValidUTF8(e.Raw[:registry.MaxRecord], "") + "…"
-	}
-	if json.Valid([]byte(e.Raw)) {
-		return json.RawMessage(e.Raw)
-	}
-	quoted, _ := json.Marshal(e.Raw) // a string always has a JSON form
-	return quoted
-}
-
-func (a *app) showInspection(i *inspection, cfg *config.Config, output string) error {
+func (a *Program) showInspection(i *desk.Inspection, cfg *config.Config, output string) error {
 	if output == "json" {
-		return writeJSON(a.out, i)
+		return term.WriteJSON(a.Out, i)
 	}
-	s, now := a.sheet(a.out), time.Now()
-	s.row("api_key", cmp.Or(i.APIKey, "none"))
+	s, now := a.sheet(a.Out), time.Now()
+	s.Row("api_key", cmp.Or(i.APIKey, "none"))
 	if i.KeyHash != "" {
-		s.row("key hash", i.KeyHash+" (the log's key=…)")
+		s.Row("key hash", i.KeyHash+" (the log's key=…)")
 	}
 	if i.Header != nil {
-		s.row("header", string(safeJSON(i.Header)))
-		s.row("signature", i.Signature)
-		s.title("claims")
-		s.fields(i.Claims, nil, now)
+		s.Row("header", string(term.SafeJSON(i.Header)))
+		s.Row("signature", i.Signature)
+		s.Title("claims")
+		showFields(s, i.Claims, nil, now)
 	}
 	switch {
 	case i.Record != nil:
-		s.title("record")
-		s.fields(i.Record, i.Claims, now)
-		s.row("stored at", i.entry.Name+", "+vanishes(i.entry.TTL, now))
-		if i.entry.Problem != nil {
-			s.mark(s.paint(red, "✗"), "unusable", i.entry.Problem.Error())
-			s.row("", "→ write it anew, or revoke it")
+		s.Title("record")
+		showFields(s, i.Record, i.Claims, now)
+		s.Row("stored at", i.Entry.Name+", "+vanishes(i.Entry.TTL, now))
+		if i.Entry.Problem != nil {
+			s.Mark(s.Paint(term.Red, "✗"), "unusable", i.Entry.Problem.Error())
+			s.Row("", "→ write it anew, or revoke it")
 		}
-	case i.away != nil:
-		s.title("record")
-		s.row("not checked", storeError(i.away, cfg).Error())
+	case i.Away != nil:
+		s.Title("record")
+		s.Row("not checked", storeError(i.Away, cfg).Error())
 	case i.APIKey != "":
-		s.title("record")
-		s.row("none", "")
+		s.Title("record")
+		s.Row("none", "")
 	}
 	if u := i.Usage; u != nil {
-		s.title("usage")
-		for _, line := range u.lines()[1:] {
+		s.Title("usage")
+		for _, line := range usageLines(*u)[1:] {
 			name, text, _ := strings.Cut(line, ":")
-			s.row(name, strings.TrimSpace(text))
+			s.Row(name, strings.TrimSpace(text))
 		}
 	}
-	if i.broken != nil {
-		s.title("usage")
-		s.mark(s.paint(red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.broken, i.APIKey))
+	if i.Broken != nil {
+		s.Title("usage")
+		s.Mark(s.Paint(term.Red, "✗"), "broken", fmt.Sprintf("%s; 'tykctl limits reset %s' begins anew", i.Broken, i.APIKey))
 	}
-	s.verdict(i)
-	return s.err
+	showVerdict(s, i)
+	return s.Err
 }
 
 func vanishes(ttl time.Duration, now time.Time) string {
 	if ttl < 0 {
 		return "never vanishes"
 	}
-	return "vanishes " + moment(now.Add(ttl), now)
+	return "vanishes " + term.Moment(now.Add(ttl), now)
 }
 
-// fields lists the members of an object, and marks those whose value differs in
+// showFields lists the members of an object, and marks those whose value differs in
 // another.
-func (s *sheet) fields(object, other json.RawMessage, now time.Time) {
+func showFields(s *term.Sheet, object, other json.RawMessage, now time.Time) {
 	members, err := jsonobject.Members(string(object))
 	if err != nil {
-		s.row("as it is", string(object))
+		s.Row("as it is", string(object))
 		return
 	}
 	others, _ := jsonobject.Members(string(other)) // none, if it is no object
@@ -270,10 +185,10 @@ func (s *sheet) fields(object, other json.RawMessage, now time.Time) {
 		mark := " "
 		for _, o := range others {
 			if o.Name == m.Name && !sameJSON(o.Value, m.Value) {
-				mark = s.paint(yellow, "≠")
+				mark = s.Paint(term.Yellow, "≠")
 			}
 		}
-		s.mark(mark, m.Name, readable(m, now))
+		s.Mark(mark, m.Name, readable(m, now))
 	}
 }
 
@@ -292,13 +207,13 @@ func readable(m jsonobject.Member, now time.Time) string {
 	var list []string
 	switch {
 	case (m.Name == "exp" || m.Name == "iat" || m.Name == "nbf") && json.Unmarshal(m.Value, &seconds) == nil && math.Abs(seconds) < farthest:
-		return moment(time.Unix(int64(seconds), 0), now)
+		return term.Moment(time.Unix(int64(seconds), 0), now)
 	case json.Unmarshal(m.Value, &text) == nil && string(m.Value) != "null":
 		if d, err := duration.Parse(text); err == nil && (m.Name == "window" || m.Name == "max_delay") {
 			return duration.Format(d)
 		}
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
-			return moment(t, now)
+			return term.Moment(t, now)
 		}
 		if m.Name == "label" {
 			return storage.CutLabel(text)
@@ -307,37 +222,37 @@ func readable(m jsonobject.Member, now time.Time) string {
 	case json.Unmarshal(m.Value, &list) == nil && len(list) > 0:
 		return strings.Join(list, ", ")
 	}
-	return string(safeJSON(m.Value))
+	return string(term.SafeJSON(m.Value))
 }
 
-func (s *sheet) verdict(i *inspection) {
-	if i.request == "" {
-		s.title("verdict on the token alone")
+func showVerdict(s *term.Sheet, i *desk.Inspection) {
+	if i.Request == "" {
+		s.Title("verdict on the token alone")
 	} else {
-		s.title("verdict on " + i.request)
+		s.Title("verdict on " + i.Request)
 	}
 	for _, t := range i.Verdict.Stages {
 		mark := "-"
 		if t.OK != nil {
-			mark = s.paint(red, "✗")
+			mark = s.Paint(term.Red, "✗")
 			if *t.OK {
-				mark = s.paint(green, "✓")
+				mark = s.Paint(term.Green, "✓")
 			}
 		}
-		s.mark(mark, string(t.Stage), t.Detail)
+		s.Mark(mark, string(t.Stage), t.Detail)
 	}
 	if i.Verdict.Allowed {
 		condition := ""
 		if i.Header != nil && i.Signature == "unchecked" {
 			condition = "if the signature is valid"
 		}
-		s.mark(s.paint(green, "→"), "passes", condition)
+		s.Mark(s.Paint(term.Green, "→"), "passes", condition)
 		return
 	}
 	answer := fmt.Sprintf("%d %s", i.Verdict.Status, i.Verdict.Code)
 	if errors.Is(i.Verdict.Err, storage.ErrUnavailable) {
-		s.mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
+		s.Mark("→", "not known", "Redis did not answer; without Redis the gateway answers "+answer)
 		return
 	}
-	s.mark(s.paint(red, "→"), "refused", answer)
+	s.Mark(s.Paint(term.Red, "→"), "refused", answer)
 }

@@ -12,9 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/registry"
 	"github.com/tykctl/tykctl/internal/storage"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenListOptions struct {
@@ -23,7 +25,7 @@ type tokenListOptions struct {
 	output    string
 }
 
-func (a *app) tokenListCommand(where *store) *cobra.Command {
+func (a *Program) tokenListCommand(where *store) *cobra.Command {
 	o := &tokenListOptions{}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -70,14 +72,15 @@ Exit codes: 0 listed, even if there are none, 1 failed, 2 wrong usage,
 // listBuffer saves writes; what is in it is at most a few hundred lines late.
 const listBuffer = 32 << 10
 
-func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
+func (a *Program) tokenList(ctx context.Context, where *store, o *tokenListOptions) error {
+	wanted := desk.Filter{Label: o.label, ExpiresIn: o.expiresIn}
 	return a.withAllKeys(where, func(book *registry.Registry, _ *config.Config) error {
-		out, now, found, broken := bufio.NewWriterSize(a.out, listBuffer), time.Now(), 0, 0
+		out, now, found, broken := bufio.NewWriterSize(a.Out, listBuffer), time.Now(), 0, 0
 		sheet := a.sheet(out)
-		array := &list{sheet: sheet, json: true}
-		rows := &table{sheet: sheet, header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
+		array := &term.List{Sheet: sheet, JSON: true}
+		rows := &term.Table{Sheet: sheet, Header: []string{"API_KEY", "KEY_HASH", "LIMIT", "EXPIRES", "ROUTES  # LABEL"}}
 		err := book.List(ctx, func(e registry.Entry) error {
-			if !o.wants(e, now) {
+			if !wanted.Wants(e, now) {
 				return nil
 			}
 			found++
@@ -85,81 +88,25 @@ func (a *app) tokenList(ctx context.Context, where *store, o *tokenListOptions) 
 				broken++
 			}
 			if o.output == "json" {
-				return array.add(listedEntry(e), "")
+				return array.Add(desk.Row(e), "")
 			}
-			return rows.row(listedRow(e, now)...)
+			return rows.Row(listedRow(e, now)...)
 		})
 		switch {
 		case o.output != "json":
-			err = cmp.Or(err, rows.end()) // also what came before Redis failed
+			err = cmp.Or(err, rows.End()) // also what came before Redis failed
 		case err == nil:
-			err = array.end()
+			err = array.End()
 		}
 		if err == nil && found == 0 && o.output != "json" {
-			fmt.Fprintln(a.err, "tykctl: there is no such key")
+			fmt.Fprintln(a.Err, "tykctl: there is no such key")
 		}
 		err = cmp.Or(err, out.Flush())
 		if broken > 0 && err == nil {
-			fmt.Fprintf(a.err, "tykctl: %d unusable: their requests get 503; write each record again, or revoke its key\n", broken)
+			fmt.Fprintf(a.Err, "tykctl: %d unusable: their requests get 503; write each record again, or revoke its key\n", broken)
 		}
 		return err
 	})
-}
-
-func (o *tokenListOptions) wants(e registry.Entry, now time.Time) bool {
-	if o.label != "" && (e.Record == nil || !labelled(e.Record.Label, o.label)) {
-		return false
-	}
-	if o.expiresIn > 0 {
-		end := e.End(now)
-		return e.Record != nil && !end.IsZero() && !end.After(now.Add(o.expiresIn))
-	}
-	return true
-}
-
-// labelled reports whether a label contains a text, whatever the case of its letters.
-func labelled(label, text string) bool {
-	return strings.Contains(strings.ToLower(label), strings.ToLower(text))
-}
-
-// listed is a key in a list. Its JSON form is fixed for scripts.
-type listed struct {
-	APIKey        string     `json:"api_key"`
-	Label         string     `json:"label"`
-	RateLimit     int64      `json:"rate_limit"`
-	Window        int64      `json:"window"`
-	Algorithm     string     `json:"algorithm"`
-	AllowedRoutes []string   `json:"allowed_routes"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	TTL           *int64     `json:"ttl"`
-	KeyHash       string     `json:"key_hash"`
-}
-
-// unusable is a record that the gateway could not use.
-type unusable struct {
-	APIKey  string `json:"api_key"`
-	Problem string `json:"problem"`
-	KeyHash string `json:"key_hash"`
-}
-
-// listedEntry is a key's JSON form.
-func listedEntry(e registry.Entry) any {
-	if e.Record == nil {
-		return unusable{e.APIKey, e.Problem.Error(), storage.KeyHash(e.APIKey)}
-	}
-	limit := e.Record.Limit
-	value := listed{
-		APIKey: e.APIKey, Label: e.Record.Label, RateLimit: limit.Permits, Window: int64(limit.Window / time.Second),
-		Algorithm: algorithmOf(limit), AllowedRoutes: e.Record.Routes.Patterns(), TTL: ttlSeconds(e.TTL),
-		KeyHash: storage.KeyHash(e.APIKey),
-	}
-	if value.AllowedRoutes == nil {
-		value.AllowedRoutes = []string{}
-	}
-	if !e.Record.Expires.IsZero() {
-		value.ExpiresAt = new(e.Record.Expires.UTC())
-	}
-	return value
 }
 
 // listedRow is a key's columns.
@@ -174,7 +121,7 @@ func listedRow(e registry.Entry, now time.Time) []string {
 	}
 	ends := "never"
 	if end := e.End(now); !end.IsZero() {
-		ends = relative(end.Sub(now))
+		ends = term.Relative(end.Sub(now))
 	}
 	routes := strings.Join(e.Record.Routes.Patterns(), ", ")
 	if e.Record.Label != "" {

@@ -13,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tykctl/tykctl/internal/config"
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/registry"
-	"github.com/tykctl/tykctl/internal/storage"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenRevokeOptions struct {
@@ -27,7 +28,7 @@ type tokenRevokeOptions struct {
 	output   string
 }
 
-func (a *app) tokenRevokeCommand(where *store) *cobra.Command {
+func (a *Program) tokenRevokeCommand(where *store) *cobra.Command {
 	o := &tokenRevokeOptions{}
 	cmd := &cobra.Command{
 		Use:   "revoke [api_key | jwt | hash | -]...",
@@ -93,16 +94,7 @@ func (o *tokenRevokeOptions) check(args []string, byLabel bool) error {
 	return nil
 }
 
-// revocation is what became of one key. Its JSON form is fixed for scripts.
-type revocation struct {
-	APIKey  string `json:"api_key"` // "" when its hash is all that is known
-	Revoked bool   `json:"revoked"`
-	KeyHash string `json:"key_hash"`
-	DryRun  bool   `json:"dry_run,omitempty"`
-	Live    *bool  `json:"live,omitempty"` // with dry_run
-}
-
-func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *tokenRevokeOptions) error {
+func (a *Program) tokenRevoke(ctx context.Context, where *store, args []string, o *tokenRevokeOptions) error {
 	subjects, err := a.readSubjects(args, o.fromFile)
 	if err != nil {
 		return err
@@ -115,30 +107,26 @@ func (a *app) tokenRevoke(ctx context.Context, where *store, args []string, o *t
 		return err
 	}
 	return withStore(cfg, func(book *registry.Registry) error {
-		hashes, apiKeys := []string{}, []string{}
+		var keys desk.Named
 		if o.label != "" {
-			if apiKeys, err = labelledKeys(ctx, book, o.label); err != nil {
+			if keys.APIKeys, err = desk.LabelledKeys(ctx, book, o.label); err != nil {
 				return err
 			}
-			if len(apiKeys) == 0 {
-				return fmt.Errorf("%w: no key has a label that contains %q", errNotValid, printable(o.label))
+			if len(keys.APIKeys) == 0 {
+				return fmt.Errorf("%w: no key has a label that contains %q", desk.ErrNotValid, term.Printable(o.label))
 			}
 		}
-		who := make([]*subject, len(subjects))
+		who := make([]*desk.Subject, len(subjects))
 		for i := range subjects {
-			who[i] = &subjects[i].subject
+			who[i] = &subjects[i].Subject
 		}
 		if err := a.resolve(ctx, where, book, who...); err != nil {
 			return err
 		}
 		for _, s := range who {
-			if s.apiKey == "" {
-				hashes = append(hashes, s.hash)
-			} else {
-				apiKeys = append(apiKeys, s.apiKey)
-			}
+			keys.Add(s)
 		}
-		return a.revoke(ctx, book, apiKeys, hashes, o)
+		return a.revoke(ctx, book, keys, o)
 	})
 }
 
@@ -147,35 +135,17 @@ func (o *tokenRevokeOptions) checkSignatures(subjects []namedSubject, cfg *confi
 		return nil
 	}
 	for _, s := range subjects {
-		if s.jwt == "" {
-			continue
-		}
-		if err := checkSigned(s.jwt, cfg); err != nil {
+		if err := checkSubject(s.Subject, cfg); err != nil {
 			return fmt.Errorf("%s: %w; nothing was revoked, --force skips this check", s.where, err)
 		}
 	}
 	return nil
 }
 
-// labelledKeys are the keys whose label contains a text.
-func labelledKeys(ctx context.Context, book *registry.Registry, text string) ([]string, error) {
-	var keys []string
-	seen := map[string]bool{} // the walk may come by twice
-	err := book.List(ctx, func(e registry.Entry) error {
-		if e.Record != nil && labelled(e.Record.Label, text) && !seen[e.APIKey] {
-			seen[e.APIKey] = true
-			keys = append(keys, e.APIKey)
-		}
-		return nil
-	})
-	return keys, err
-}
-
-// revoke revokes keys and prints what became of each; of the hashes no key is known.
-func (a *app) revoke(ctx context.Context, book *registry.Registry, apiKeys, hashes []string, o *tokenRevokeOptions) error {
-	list := list{sheet: a.sheet(a.out), json: o.output == "json"}
-	live, done := 0, 0
-	show := func(name string, r revocation, isLive bool) error {
+// revoke revokes keys and prints what became of each.
+func (a *Program) revoke(ctx context.Context, book *registry.Registry, keys desk.Named, o *tokenRevokeOptions) error {
+	list := term.List{Sheet: a.sheet(a.Out), JSON: o.output == "json"}
+	live, err := desk.Revoke(ctx, book, keys, o.dryRun, func(r desk.Revocation, isLive bool) error {
 		text := "not live  "
 		switch {
 		case isLive && o.dryRun:
@@ -183,63 +153,40 @@ func (a *app) revoke(ctx context.Context, book *registry.Registry, apiKeys, hash
 		case isLive:
 			text = "revoked   "
 		}
-		if isLive {
-			live++
-		}
-		if o.dryRun {
-			r.DryRun, r.Live = true, &isLive
-		}
-		done++
-		return list.add(r, text+name)
-	}
-	each := func(apiKey string, isLive bool) error {
-		return show(apiKey, revocation{APIKey: apiKey, Revoked: isLive && !o.dryRun, KeyHash: storage.KeyHash(apiKey)}, isLive)
-	}
-	act := book.RevokeAll
-	if o.dryRun {
-		act = book.Held
-	}
-	total := len(apiKeys) + len(hashes)
-	if err := act(ctx, apiKeys, each); err != nil {
-		if done > 0 {
-			err = fmt.Errorf("after %d of %d keys: %w", done, total, err)
-		}
+		return list.Add(r, text+r.Name)
+	})
+	if err != nil {
 		return err
 	}
-	for _, hash := range hashes {
-		if err := show(hash, revocation{KeyHash: hash}, false); err != nil {
-			return err
-		}
-	}
-	if err := list.end(); err != nil {
+	if err := list.End(); err != nil {
 		return err
 	}
 	if live == 0 {
-		return fmt.Errorf("%w: none of these keys is live", errNotValid)
+		return fmt.Errorf("%w: none of these keys is live", desk.ErrNotValid)
 	}
-	if total > 1 && o.output != "json" {
+	if total := keys.Count(); total > 1 && o.output != "json" {
 		verb := "revoked"
 		if o.dryRun {
 			verb = "live, none of them was revoked: this is a dry run"
 		}
-		fmt.Fprintf(a.err, "tykctl: %d of %d keys %s\n", live, total, verb)
+		fmt.Fprintf(a.Err, "tykctl: %d of %d keys %s\n", live, total, verb)
 	}
 	return nil
 }
 
 // namedSubject is a subject and where it was named.
 type namedSubject struct {
-	subject
+	desk.Subject
 	where string // argument 2, line 17
 }
 
 // readSubjects reads the names of all keys before anything is done by one: the
 // arguments, where - stands for the lines of stdin, and the lines of a file.
-func (a *app) readSubjects(args []string, file string) ([]namedSubject, error) {
+func (a *Program) readSubjects(args []string, file string) ([]namedSubject, error) {
 	var all []namedSubject
 	add := func(text, where string) error {
-		s, err := parseSubject(text)
-		if err = errorOr(err, s.named); err != nil {
+		s, err := desk.ParseSubject(text)
+		if err = errorOr(err, s.Named); err != nil {
 			return fmt.Errorf("%s: %w; nothing was revoked", where, err)
 		}
 		all = append(all, namedSubject{s, where})
@@ -247,7 +194,7 @@ func (a *app) readSubjects(args []string, file string) ([]namedSubject, error) {
 	}
 	lines := func(in io.Reader) error {
 		scan := bufio.NewScanner(in)
-		scan.Buffer(nil, maxArgument)
+		scan.Buffer(nil, MaxArgument)
 		for n := 1; scan.Scan(); n++ {
 			if text := strings.TrimSpace(scan.Text()); text != "" {
 				if err := add(text, fmt.Sprintf("line %d", n)); err != nil {
@@ -256,14 +203,14 @@ func (a *app) readSubjects(args []string, file string) ([]namedSubject, error) {
 			}
 		}
 		if errors.Is(scan.Err(), bufio.ErrTooLong) {
-			return fmt.Errorf("%w: a line is longer than any key; nothing was revoked", errNotValid)
+			return fmt.Errorf("%w: a line is longer than any key; nothing was revoked", desk.ErrNotValid)
 		}
 		return scan.Err()
 	}
 	for n, arg := range args {
 		read := func() error { return add(arg, fmt.Sprintf("argument %d", n+1)) }
 		if arg == "-" {
-			read = func() error { return lines(a.in) }
+			read = func() error { return lines(a.In) }
 		}
 		if err := read(); err != nil {
 			return nil, err
@@ -280,7 +227,7 @@ func (a *app) readSubjects(args []string, file string) ([]namedSubject, error) {
 		}
 	}
 	if len(all) == 0 && (len(args) > 0 || file != "") {
-		return nil, fmt.Errorf("%w: there is no key to revoke on stdin or in the file", errNotValid)
+		return nil, fmt.Errorf("%w: there is no key to revoke on stdin or in the file", desk.ErrNotValid)
 	}
 	return all, nil
 }

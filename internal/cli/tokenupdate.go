@@ -5,26 +5,26 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tykctl/tykctl/internal/desk"
 	"github.com/tykctl/tykctl/internal/duration"
 	"github.com/tykctl/tykctl/internal/registry"
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 type tokenUpdateOptions struct {
 	with   signing
-	grant  grant
+	grant  desk.Grant
 	routes string
 	ttl    time.Duration
 	output string
 }
 
-func (a *app) tokenUpdateCommand(where *store) *cobra.Command {
+func (a *Program) tokenUpdateCommand(where *store) *cobra.Command {
 	o := &tokenUpdateOptions{}
 	cmd := &cobra.Command{
 		Use:   "update {api_key | jwt | hash | -}",
@@ -68,52 +68,36 @@ would be invalid, or the JWT is, 4 Redis unreachable.`,
 		},
 	}
 	f := cmd.Flags()
-	f.Int64Var(&o.grant.limit, "limit", 0, "how many requests the key may make in each window; 0 suspends it")
+	f.Int64Var(&o.grant.Limit, "limit", 0, "how many requests the key may make in each window; 0 suspends it")
 	textFlag(f, &o.routes, "routes", "list", "the routes the key may use, separated by commas")
-	f.Var((*duration.Flag)(&o.grant.window), "window", "the limit's window")
+	f.Var((*duration.Flag)(&o.grant.Window), "window", "the limit's window")
 	f.Var((*duration.Flag)(&o.ttl), "ttl", "how long the key lives from now on, as in 24h or 30d")
-	textFlag(f, &o.grant.algorithm, "algorithm", "name", "how the limit counts")
+	textFlag(f, &o.grant.Algorithm, "algorithm", "name", "how the limit counts")
 	completeAlgorithm(cmd)
-	f.Int64Var(&o.grant.burst, "burst", 0, "how many requests may come at once after a pause, with token_bucket")
-	f.Var((*duration.Flag)(&o.grant.maxDelay), "max-delay", "how long a request may be delayed, with leaky_bucket")
-	textFlag(f, &o.grant.label, "label", "text", "whom the key is for")
+	f.Int64Var(&o.grant.Burst, "burst", 0, "how many requests may come at once after a pause, with token_bucket")
+	f.Var((*duration.Flag)(&o.grant.MaxDelay), "max-delay", "how long a request may be delayed, with leaky_bucket")
+	textFlag(f, &o.grant.Label, "label", "text", "whom the key is for")
 	o.with.flags(cmd)
 	outputFlag(cmd, &o.output)
 	return cmd
 }
 
-// change is what the flags that were given ask for. The limit as a whole is
-// judged where it meets the record's other fields.
+// change is what the flags that were given ask for.
 func (o *tokenUpdateOptions) change(f *pflag.FlagSet, now time.Time) (registry.Change, error) {
-	c := registry.Change{
-		RateLimit: given(f, "limit", o.grant.limit),
-		Window:    given(f, "window", durationText(o.grant.window)),
-		Algorithm: given(f, "algorithm", o.grant.algorithm),
-		Burst:     given(f, "burst", o.grant.burst),
-		MaxDelay:  given(f, "max-delay", durationText(o.grant.maxDelay)),
-		Label:     given(f, "label", o.grant.label),
+	wish := desk.Amendment{
+		Limit:     given(f, "limit", o.grant.Limit),
+		Window:    given(f, "window", o.grant.Window),
+		Algorithm: given(f, "algorithm", o.grant.Algorithm),
+		Burst:     given(f, "burst", o.grant.Burst),
+		MaxDelay:  given(f, "max-delay", o.grant.MaxDelay),
+		Label:     given(f, "label", o.grant.Label),
+		Routes:    given(f, "routes", splitList(o.routes)),
+		TTL:       given(f, "ttl", o.ttl),
 	}
-	var routes, ttl error
-	if f.Changed("routes") {
-		c.AllowedRoutes = splitList(o.routes)
-		routes = checkRoutes(c.AllowedRoutes)
+	if wish == (desk.Amendment{}) {
+		return registry.Change{}, errors.New("nothing to change; say what, as in --limit 100")
 	}
-	if f.Changed("ttl") {
-		c.TTL = wholeSeconds(o.ttl)
-		end := endAfter(now, c.TTL)
-		c.ExpiresAt, c.Expires = &end, new(end.Unix())
-		ttl = checkTTL(o.ttl)
-	}
-	err := cmp.Or(routes, ttl, checkWindow(o.grant.window), checkLabel(o.grant.label))
-	switch {
-	case err != nil:
-		return c, err
-	case reflect.ValueOf(c).IsZero():
-		return c, errors.New("nothing to change; say what, as in --limit 100")
-	case o.grant.limit < 0:
-		return c, fmt.Errorf("--limit must be 0 or more, not %d", o.grant.limit)
-	}
-	return c, nil
+	return wish.Change(now)
 }
 
 // given is the value of a flag that was given, else nil.
@@ -124,46 +108,29 @@ func given[T any](f *pflag.FlagSet, name string, value T) *T {
 	return &value
 }
 
-func (a *app) tokenUpdate(ctx context.Context, where *store, who subject, c registry.Change, o *tokenUpdateOptions) error {
+func (a *Program) tokenUpdate(ctx context.Context, where *store, who desk.Subject, c registry.Change, o *tokenUpdateOptions) error {
 	cfg, err := a.loadWith(where, &o.with)
 	if err != nil {
 		return err
 	}
-	if who.jwt != "" {
-		if err := checkSigned(who.jwt, cfg); err != nil {
-			return err
-		}
+	if err := checkSubject(who, cfg); err != nil {
+		return err
 	}
 	return withStore(cfg, func(book *registry.Registry) error {
 		if err := a.resolveOne(ctx, where, book, &who); err != nil {
 			return err
 		}
-		e, err := book.Update(ctx, who.apiKey, c)
+		e, err := book.Update(ctx, who.APIKey, c)
 		if err != nil {
 			return err
 		}
 		if o.output == "json" {
-			return writeJSON(a.out, updated{e.APIKey, json.RawMessage(e.Raw), ttlSeconds(e.TTL)})
+			return term.WriteJSON(a.Out, desk.ReportUpdate(e))
 		}
-		s, now := a.sheet(a.out), time.Now()
-		s.line("Record changed.")
-		s.fields(json.RawMessage(e.Raw), nil, now)
-		s.row("stored at", e.Name+", "+vanishes(e.TTL, now))
-		return s.err
+		s, now := a.sheet(a.Out), time.Now()
+		s.Line("Record changed.")
+		showFields(s, json.RawMessage(e.Raw), nil, now)
+		s.Row("stored at", e.Name+", "+vanishes(e.TTL, now))
+		return s.Err
 	})
-}
-
-// updated is a record after its change. Its JSON form is fixed for scripts.
-type updated struct {
-	APIKey string          `json:"api_key"`
-	Record json.RawMessage `json:"record"`
-	TTL    *int64          `json:"ttl"`
-}
-
-// ttlSeconds is nil for never.
-func ttlSeconds(ttl time.Duration) *int64 {
-	if ttl < 0 {
-		return nil
-	}
-	return new(int64((ttl + time.Second - 1) / time.Second))
 }

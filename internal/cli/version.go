@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tykctl/tykctl/internal/term"
 )
 
 // version may be set by the linker; without it the build's own record is used.
@@ -17,7 +19,7 @@ type build struct {
 	Commit  string `json:"commit,omitempty"` // if the build knows it
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func (a *Program) versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -36,9 +38,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.`,
 				return usage(cmd, err)
 			}
 			if output == "json" {
-				return writeJSON(a.out, thisBuild())
+				return term.WriteJSON(a.Out, thisBuild())
 			}
-			_, err := fmt.Fprintf(a.out, "tykctl %s\n", buildVersion())
+			_, err := fmt.Fprintf(a.Out, "tykctl %s\n", buildVersion())
 			return err
 		},
 	}

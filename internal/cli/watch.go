@@ -3,26 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"time"
 
 	"github.com/tykctl/tykctl/internal/storage"
+	"github.com/tykctl/tykctl/internal/term"
 )
-
-// view is where a watch shows what it sees.
-type view[T any] interface {
-	// show takes what was seen. An error ends the watch.
-	show(T) error
-	// away takes the reason why Redis did not answer.
-	away(error)
-	// resize is called when the terminal has another size.
-	resize()
-	// end is called once, at the end.
-	end()
-}
 
 // look is what a watch looks at, and how it is shown.
 type look[T any] struct {
@@ -34,7 +21,7 @@ type look[T any] struct {
 }
 
 // watch shows what is seen, anew at each tick, until Ctrl-C.
-func watch[T any](ctx context.Context, a *app, l look[T], output string) error {
+func watch[T any](ctx context.Context, a *Program, l look[T], output string) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	tick := time.NewTicker(l.every)
@@ -43,90 +30,17 @@ func watch[T any](ctx context.Context, a *app, l look[T], output string) error {
 	onResize(resized)
 	defer signal.Stop(resized)
 
-	w := watcher[T]{look: l.see, tick: tick.C, resized: resized}
+	w := term.Watcher[T]{
+		Look: l.see, Tick: tick.C, Resized: resized,
+		Passing: func(err error) bool { return errors.Is(err, storage.ErrUnavailable) },
+	}
 	switch s, ok := a.screen(); {
 	case output == "json":
-		w.view = &listing[T]{print: func(seen T) error { return writeJSON(a.out, seen) }, err: a.err}
+		w.View = &term.Listing[T]{Print: func(seen T) error { return term.WriteJSON(a.Out, seen) }, Err: a.Err}
 	case ok:
-		w.view = &drawing[T]{out: a.out, size: s.size, colour: a.colour(), draw: l.draw}
+		w.View = &term.Drawing[T]{Out: a.Out, Size: s.Size, Colour: a.colour(), Draw: l.draw}
 	default:
-		w.view = &listing[T]{print: l.text, err: a.err}
+		w.View = &term.Listing[T]{Print: l.text, Err: a.Err}
 	}
-	return w.run(ctx)
+	return w.Run(ctx)
 }
-
-// watcher is the loop of a watch; what drives it comes from outside.
-type watcher[T any] struct {
-	look    func(context.Context) (T, error)
-	view    view[T]
-	tick    <-chan time.Time
-	resized <-chan os.Signal
-}
-
-// run looks at every tick until ctx ends or looking fails. Once it has seen
-// something, it waits for a Redis that is away.
-func (w *watcher[T]) run(ctx context.Context) error {
-	type sight struct {
-		seen T
-		err  error
-	}
-	// Looking has its own goroutine: a Redis that hangs must delay neither Ctrl-C nor a resize.
-	sights := make(chan sight, 1)
-	look := func() {
-		t, err := w.look(ctx)
-		sights <- sight{t, err}
-	}
-	go look()
-	looking, seen := true, false
-	defer w.view.end()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.resized:
-			w.view.resize()
-		case <-w.tick:
-			if !looking {
-				looking = true
-				go look()
-			}
-		case s := <-sights:
-			looking = false
-			switch {
-			case ctx.Err() != nil:
-				return nil
-			case seen && errors.Is(s.err, storage.ErrUnavailable):
-				w.view.away(s.err)
-			case s.err != nil:
-				return s.err
-			default:
-				seen = true
-				if err := w.view.show(s.seen); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// listing is the view for pipes and files: it prints each look.
-type listing[T any] struct {
-	print  func(T) error
-	err    io.Writer
-	isAway bool
-}
-
-func (l *listing[T]) show(seen T) error {
-	l.isAway = false
-	return l.print(seen)
-}
-
-func (l *listing[T]) away(err error) {
-	if !l.isAway {
-		fmt.Fprintf(l.err, "tykctl: %s; trying again\n", err)
-	}
-	l.isAway = true
-}
-
-func (*listing[T]) resize() {}
-func (*listing[T]) end()    {}

@@ -11,7 +11,7 @@ import (
 )
 
 // The client and server of gRPC's own interoperability tests, with nothing but
-// sending on between them; internal/cli has them all through the whole gateway.
+// sending on between them; internal/systemtest has them all through the whole gateway.
 func TestGRPC(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
