@@ -44,7 +44,7 @@ func (r *Registry) Lookup(ctx context.Context, apiKey string) (Entry, error) {
 // twice. It stops at the first error of each, which comes back as it is, and at
 // the first fault of Redis, an [storage.ErrUnavailable]; what came before is sound.
 //
-// Cost: a walk over Redis' names, one more round trip for each page of them, and
+// Cost: a walk over Redis's names, one more round trip for each page of them, and
 // the memory of one page. Redis goes on serving.
 func (r *Registry) List(ctx context.Context, each func(Entry) error) error {
 	return r.walk(ctx, "", func(apiKeys []string) error { return r.lookup(ctx, apiKeys, each) })

@@ -107,7 +107,7 @@ func (r *Registry) apiKeys(names []string) []string {
 
 // Keys returns api_keys that have a record and begin with prefix, in no order:
 // all of them if they are not more than atMost, else the first atMost found.
-// Cost: a walk over Redis' names until there are enough.
+// Cost: a walk over Redis's names until there are enough.
 func (r *Registry) Keys(ctx context.Context, prefix string, atMost int) ([]string, error) {
 	seen := make(map[string]struct{}, atMost)
 	err := r.walk(ctx, prefix, func(apiKeys []string) error {
