@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tykctl/tykctl/internal/certtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -119,7 +121,7 @@ func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 	}{
 		{"plain", TLS{}, "", func(w http.ResponseWriter) error { return flood(w) }},
 		{"not plain", TLS{}, "Expect: 100-continue\r\n", func(w http.ResponseWriter) error { return flood(w) }},
-		{"TLS", pair(t), "", func(w http.ResponseWriter) error { return flood(w) }},
+		{"TLS", selfSigned(t), "", func(w http.ResponseWriter) error { return flood(w) }},
 		{"hijacked", TLS{}, "Upgrade: websocket\r\n", func(w http.ResponseWriter) error {
 			c, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -278,7 +280,7 @@ func TestPanicsAreLogged(t *testing.T) {
 		"plain":     {},
 		"not plain": {fields: "Expect: 100-continue\r\n"},
 		"refused":   {fields: " folded\r\n"},
-		"TLS":       {files: pair(t)},
+		"TLS":       {files: selfSigned(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
@@ -325,4 +327,10 @@ func TestFilesLeaveRoom(t *testing.T) {
 	if f := shareFiles(1024, 1000, 8); f.Warning() == "" {
 		t.Error("no warning of more connections than files")
 	}
+}
+
+func selfSigned(t *testing.T) TLS {
+	t.Helper()
+	cert, key := certtest.SelfSigned(t)
+	return TLS{Cert: cert, Key: key}
 }
