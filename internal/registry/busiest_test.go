@@ -6,17 +6,11 @@ import (
 	"testing"
 
 	"github.com/tykctl/tykctl/internal/ledger"
-	"github.com/tykctl/tykctl/internal/redistest"
 	"github.com/tykctl/tykctl/internal/storage"
 )
 
 func TestBusiest(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){
-		"alone": func(t *testing.T) (*redistest.Server, func(*storage.Options)) {
-			return redistest.Start(t), func(*storage.Options) {}
-		},
-		"cluster": startCluster,
-	} {
+	for name, start := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)

@@ -20,12 +20,7 @@ const (
 )
 
 func TestHashed(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){
-		"alone": func(t *testing.T) (*redistest.Server, func(*storage.Options)) {
-			return redistest.Start(t), func(*storage.Options) {}
-		},
-		"cluster": startCluster,
-	} {
+	for name, start := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)
@@ -76,12 +71,7 @@ func TestHashedEnds(t *testing.T) {
 }
 
 func TestRevokeAll(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){
-		"alone": func(t *testing.T) (*redistest.Server, func(*storage.Options)) {
-			return redistest.Start(t), func(*storage.Options) {}
-		},
-		"cluster": startCluster,
-	} {
+	for name, start := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)

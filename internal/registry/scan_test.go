@@ -31,6 +31,15 @@ func open(t *testing.T, server *redistest.Server, change ...func(*storage.Option
 	return New(store)
 }
 
+// places are the kinds of Redis that keys may be in.
+var places = map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){
+	"alone": startAlone, "cluster": startCluster,
+}
+
+func startAlone(t *testing.T) (*redistest.Server, func(*storage.Options)) {
+	return redistest.Start(t), func(*storage.Options) {}
+}
+
 // startCluster is a Redis Cluster of one node.
 func startCluster(t *testing.T) (*redistest.Server, func(*storage.Options)) {
 	t.Helper()
@@ -55,10 +64,7 @@ func startCluster(t *testing.T) (*redistest.Server, func(*storage.Options)) {
 func apiKey(i int) string { return fmt.Sprintf("key-%020d", i) }
 
 func TestWalkFindsEveryKeyAndNothingElse(t *testing.T) {
-	alone := func(t *testing.T) (*redistest.Server, func(*storage.Options)) {
-		return redistest.Start(t), func(*storage.Options) {}
-	}
-	for name, start := range map[string]func(*testing.T) (*redistest.Server, func(*storage.Options)){"alone": alone, "cluster": startCluster} {
+	for name, start := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, options := start(t)
