@@ -45,19 +45,22 @@ type crowdOnCluster struct {
 	cluster *redistest.Cluster
 	keys    *registry.Registry
 	book    *ledger.Ledger
-	served  []atomic.Int64 // by master
-	failed  []atomic.Int64
-	lastBad []atomic.Int64 // when, in Unix nanoseconds
+	served  [][]atomic.Int64 // by master and asker
+	failed  []atomic.Int64   // by master
+	lastBad []atomic.Int64   // when, in Unix nanoseconds
 	stop    func()
 }
 
 // startCrowd starts a crowd on a ledger of the cluster; masters are the nodes' indices at the start.
 func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*storage.Options)) *crowdOnCluster {
 	t.Helper()
-	const masters = 3
+	const masters, askers = 3, 3
 	c := &crowdOnCluster{
 		t: t, cluster: cluster,
-		served: make([]atomic.Int64, masters), failed: make([]atomic.Int64, masters), lastBad: make([]atomic.Int64, masters),
+		served: make([][]atomic.Int64, masters), failed: make([]atomic.Int64, masters), lastBad: make([]atomic.Int64, masters),
+	}
+	for m := range c.served {
+		c.served[m] = make([]atomic.Int64, askers)
 	}
 	o := storage.Options{
 		Addrs: cluster.Addrs(), Timeout: time.Second, Prefix: "token:",
@@ -75,10 +78,10 @@ func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*storag
 	t.Cleanup(c.stop)
 	all.Go(func() { c.book.Watch(ctx) })
 	keys := make([][]string, masters)
-	for i := 0; slices.ContainsFunc(keys, func(k []string) bool { return len(k) < 3 }); i++ {
+	for i := 0; slices.ContainsFunc(keys, func(k []string) bool { return len(k) < askers }); i++ {
 		key := apiKey(i)
 		owner := cluster.Owner("{" + key + "}")
-		if len(keys[owner]) < 3 {
+		if len(keys[owner]) < askers {
 			keys[owner] = append(keys[owner], key)
 			c.eventually("a record is written", func() bool {
 				end := time.Now().Add(time.Hour)
@@ -88,22 +91,22 @@ func startCrowd(t *testing.T, cluster *redistest.Cluster, change ...func(*storag
 		}
 	}
 	for master, theirs := range keys {
-		for _, key := range theirs {
-			all.Go(func() { c.ask(ctx, master, key) })
+		for i, key := range theirs {
+			all.Go(func() { c.ask(ctx, master, &c.served[master][i], key) })
 		}
 	}
 	c.serves(0, 1, 2)
 	return c
 }
 
-func (c *crowdOnCluster) ask(ctx context.Context, master int, key string) {
+func (c *crowdOnCluster) ask(ctx context.Context, master int, served *atomic.Int64, key string) {
 	next := time.NewTicker(3 * time.Millisecond)
 	defer next.Stop()
 	for ctx.Err() == nil {
 		_, err := c.book.Take(ctx, key, anyone)
 		switch {
 		case err == nil:
-			c.served[master].Add(1)
+			served.Add(1)
 		case ctx.Err() == nil:
 			c.failed[master].Add(1)
 			c.lastBad[master].Store(time.Now().UnixNano())
@@ -119,18 +122,25 @@ func (c *crowdOnCluster) ask(ctx context.Context, master int, key string) {
 	}
 }
 
-// serves waits until keys of these masters get permits again, and for a while nothing else.
+// serves waits until every asker for these masters gets permits again, and for a while
+// nothing else. Then no request is left that began in bad times and may yet fail.
 func (c *crowdOnCluster) serves(masters ...int) {
 	c.t.Helper()
 	for _, m := range masters {
-		served, failed := int64(0), int64(0)
-		again := func() { served, failed = c.served[m].Load(), c.failed[m].Load() }
-		again()
+		failed, served := int64(-1), make([]int64, len(c.served[m]))
 		c.eventually(fmt.Sprint("permits for keys of master ", m), func() bool {
-			if c.failed[m].Load() != failed {
-				again()
+			if n := c.failed[m].Load(); n != failed {
+				failed = n
+				for i := range served {
+					served[i] = c.served[m][i].Load()
+				}
 			}
-			return c.served[m].Load() >= served+200
+			for i := range served {
+				if c.served[m][i].Load() < served[i]+70 {
+					return false
+				}
+			}
+			return true
 		})
 	}
 }
